@@ -1,0 +1,38 @@
+/** Floor 0: request and response of one tool call, as they cross the wire. Times are seconds here. */
+import * as v from 'valibot'
+
+/** Body of `POST /execute`, and one item of `POST /batch`. */
+export interface ExecutionRequestBody {
+  readonly slot_id: string
+  readonly tool: string
+  readonly args: Readonly<Record<string, unknown>>
+  readonly execution_id: string
+  readonly timeout: number
+}
+
+/** Answer to `POST /execute` and `POST /reset`, and one item of the answer to `POST /batch`. */
+export interface ExecutionResponseBody {
+  readonly success: boolean
+  readonly output: string
+  readonly error: string
+  readonly execution_id: string | null
+  readonly metadata: Readonly<Record<string, unknown>>
+}
+
+/** What the client sends: strict, since it is ours. */
+export const executionRequest = v.strictObject({
+  slot_id: v.pipe(v.string(), v.nonEmpty()),
+  tool: v.pipe(v.string(), v.nonEmpty()),
+  args: v.record(v.string(), v.unknown()),
+  execution_id: v.pipe(v.string(), v.nonEmpty()),
+  timeout: v.pipe(v.number(), v.finite(), v.gtValue(0)),
+})
+
+/** What a server answers: fields may be missing or null, others may be there. */
+export const executionResponse: v.GenericSchema<unknown, ExecutionResponseBody> = v.object({
+  success: v.nullish(v.boolean(), false),
+  output: v.nullish(v.string(), ''),
+  error: v.nullish(v.string(), ''),
+  execution_id: v.nullish(v.string(), null),
+  metadata: v.nullish(v.record(v.string(), v.unknown()), {}),
+})

@@ -1,0 +1,99 @@
+/** Floor 0: `GET /health` and `GET /slots`. */
+import * as v from 'valibot'
+
+/** What a container says of itself. Known fields by name, in milliseconds and bytes; all others under `raw`. */
+export interface ContainerStatus {
+  /** `"ok"` when the server takes calls. */
+  readonly status?: string
+  readonly slots?: number
+  readonly available?: number
+  readonly executing?: number
+  readonly dataDir?: string
+  readonly bwrapAvailable?: boolean
+  readonly statefulDir?: string
+  /** 2 for a server that speaks the extended protocol; missing on a base server. */
+  readonly protocol?: number
+  readonly ledger?: string
+  readonly features?: readonly string[]
+  readonly maxBodyBytes?: number
+  readonly maxTimeoutMs?: number
+  /** Fields that are not known here, or not of the type that they should have. */
+  readonly raw: Readonly<Record<string, unknown>>
+}
+
+/** One slot in the answer to `GET /slots`. */
+export interface SlotStatusBody {
+  readonly slot_id: string
+  readonly state: 'available' | 'executing'
+  readonly workspace_dir: string
+  readonly current_execution_id: string | null
+}
+
+const optionally = <T>(schema: v.GenericSchema<unknown, T>) => v.fallback(v.optional(schema), undefined)
+
+const knownFields = v.object({
+  status: optionally(v.string()),
+  slots: optionally(v.number()),
+  available: optionally(v.number()),
+  executing: optionally(v.number()),
+  data_dir: optionally(v.string()),
+  bwrap_available: optionally(v.boolean()),
+  stateful_dir: optionally(v.string()),
+  protocol: optionally(v.number()),
+  ledger: optionally(v.string()),
+  features: optionally(v.array(v.string())),
+  max_body_bytes: optionally(v.number()),
+  max_timeout: optionally(v.number()),
+})
+
+const jsonObject = v.record(v.string(), v.unknown())
+
+/** The status in the body of `GET /health`, or `null` when it is no JSON object. */
+export function parseContainerStatus(body: unknown): ContainerStatus | null {
+  if (Array.isArray(body) || !v.is(jsonObject, body)) return null
+  const known = v.parse(knownFields, body)
+  const raw = Object.fromEntries(
+    Object.entries(body).filter(([key]) => !(key in known) || known[key as keyof typeof known] === undefined),
+  )
+  return {
+    ...withoutUndefined({
+      status: known.status,
+      slots: known.slots,
+      available: known.available,
+      executing: known.executing,
+      dataDir: known.data_dir,
+      bwrapAvailable: known.bwrap_available,
+      statefulDir: known.stateful_dir,
+      protocol: known.protocol,
+      ledger: known.ledger,
+      features: known.features,
+      maxBodyBytes: known.max_body_bytes,
+      maxTimeoutMs: known.max_timeout === undefined ? undefined : known.max_timeout * 1000,
+    }),
+    raw,
+  }
+}
+
+/** Answer to `GET /slots`. */
+export const slotsResponse: v.GenericSchema<unknown, { readonly slots: readonly SlotStatusBody[] }> =
+  v.object({
+    slots: v.array(
+      v.object({
+        slot_id: v.string(),
+        state: v.picklist(['available', 'executing']),
+        workspace_dir: v.nullish(v.string(), ''),
+        current_execution_id: v.nullish(v.string(), null),
+      }),
+    ),
+  })
+
+type WithoutUndefined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
+
+function withoutUndefined<T extends object>(fields: T): WithoutUndefined<T> {
+  const result: WithoutUndefined<T> = {}
+  for (const key in fields) {
+    const value = fields[key]
+    if (value !== undefined) result[key] = value as Exclude<typeof value, undefined>
+  }
+  return result
+}

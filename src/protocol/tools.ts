@@ -1,0 +1,56 @@
+/** Floor 0: the tools that every server has, and their arguments. */
+
+/** Arguments of `bash`: one command in a fresh shell, in the workspace. */
+export interface BashArgs {
+  readonly command: string
+  /** Asks for the network; a server may refuse to give it. */
+  readonly allow_network?: boolean
+  /** Fail rather than run without a sandbox. */
+  readonly require_sandbox?: boolean
+}
+
+/** Arguments of `bash_stateful`: one command in the slot's long-lived shell. */
+export interface BashStatefulArgs {
+  readonly command: string
+  readonly allow_network?: boolean
+  readonly require_stateful_sandbox?: boolean
+}
+
+/** Arguments of `read_file`. */
+export interface ReadFileArgs {
+  /** Relative to the workspace. */
+  readonly path: string
+}
+
+/** Arguments of `write_file`. */
+export interface WriteFileArgs {
+  /** Relative to the workspace; parents are created. */
+  readonly path: string
+  readonly content: string
+}
+
+/** Arguments of `tmux`. */
+export type TmuxArgs =
+  | { readonly action: 'start'; readonly pane_width?: number; readonly pane_height?: number }
+  | {
+      readonly action: 'send_keys'
+      readonly keys: string | readonly string[]
+      readonly block?: boolean
+      readonly min_wait_s?: number
+      readonly max_wait_s?: number
+    }
+  | { readonly action: 'capture'; readonly capture_entire?: boolean }
+  | { readonly action: 'stream'; readonly reset?: boolean; readonly max_bytes?: number }
+  | { readonly action: 'stop' }
+
+/** Arguments by tool. */
+export interface ToolArgs {
+  bash: BashArgs
+  bash_stateful: BashStatefulArgs
+  read_file: ReadFileArgs
+  write_file: WriteFileArgs
+  tmux: TmuxArgs
+}
+
+/** A tool that every server has. */
+export type KnownTool = keyof ToolArgs
