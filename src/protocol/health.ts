@@ -90,10 +90,6 @@ export const slotsResponse: v.GenericSchema<unknown, { readonly slots: readonly 
 type WithoutUndefined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
 
 function withoutUndefined<T extends object>(fields: T): WithoutUndefined<T> {
-  const result: WithoutUndefined<T> = {}
-  for (const key in fields) {
-    const value = fields[key]
-    if (value !== undefined) result[key] = value as Exclude<typeof value, undefined>
-  }
-  return result
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as WithoutUndefined<T>
 }
