@@ -1,0 +1,53 @@
+/**
+ * sandbox-slots: tool calls of AI agents in isolated slots.
+ *
+ * @module
+ */
+export type { Inspect, LinkState, SlotState } from './src/actors/states.ts'
+export {
+  type FailureCode,
+  isSandboxError,
+  SandboxError,
+  type SandboxErrorCode,
+  SandboxUsageError,
+  SlotStateError,
+} from './src/errors.ts'
+export {
+  type ArchiveArtifactsResult,
+  type ArtifactEntry,
+  type ArtifactOutcome,
+  artifactBytes,
+  type ListArtifactsResult,
+  type ReadArtifactResult,
+} from './src/executor/artifact-results.ts'
+export type {
+  ArchiveArtifactsOptions,
+  ListArtifactsOptions,
+  ReadArtifactOptions,
+} from './src/executor/artifacts.ts'
+export type { BatchItem, ExecutionRequest, ExecutionTuple } from './src/executor/batch-items.ts'
+export { formatEvent, type SandboxEvent } from './src/executor/events.ts'
+export type { CallOptions, ExecuteOptions, SandboxExecutorOptions } from './src/executor/options.ts'
+export {
+  type ExecutionResult,
+  type Failure,
+  type Outcome,
+  type Timing,
+  type ToolResult,
+  toToolResult,
+} from './src/executor/results.ts'
+export { SandboxExecutor } from './src/executor/sandbox-executor.ts'
+export type { ArgsOf, Slot, SlotArtifacts, SlotInit, SlotJSON } from './src/executor/slot.ts'
+export type { Exchange, Transport, TransportRequest } from './src/ports/transport.ts'
+export type { ContainerStatus } from './src/protocol/health.ts'
+export type {
+  BashArgs,
+  BashStatefulArgs,
+  KnownTool,
+  ReadFileArgs,
+  TmuxArgs,
+  ToolArgs,
+  WriteFileArgs,
+} from './src/protocol/tools.ts'
+export { createHttpTransport, type Fetch, type HttpTransportOptions } from './src/transport/http-transport.ts'
+export { createMemoryTransport } from './src/transport/memory-transport.ts'

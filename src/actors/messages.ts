@@ -1,0 +1,78 @@
+/** Floor 2: every event that actors exchange. Plain data; what a call's promise is, only the executor knows. */
+import type { Lane } from '../batching/lanes.ts'
+import type { Failed, Settlement } from '../batching/settlement.ts'
+import type { PostRoute } from '../protocol/routes.ts'
+
+/** One piece of a slot's work: a tool call, a reset or an artifact call, ready to be sent. */
+export interface Call {
+  readonly executionId: string
+  /** Where it goes alone; a tool call may share a `/batch` with others. */
+  readonly route: Exclude<PostRoute, '/batch'>
+  readonly lane: Lane
+  /** Its request as JSON text. */
+  readonly body: string
+  /** The bytes of `body`. */
+  readonly bytes: number
+  /** What the tool may take. */
+  readonly timeoutMs: number
+}
+
+/** A call came to its end. */
+export interface Ended<C extends Call = Call> {
+  readonly call: C
+  readonly settlement: Settlement
+}
+
+/** Calls that waited in a slot and end there, and why. */
+export interface Refused<C extends Call = Call> {
+  readonly refused: readonly C[]
+  readonly failure: Failed
+}
+
+/** What a slot's chart understands. */
+export type SlotEvent<C extends Call = Call> =
+  | { readonly type: 'acquire' }
+  | ({ readonly type: 'release' } & Refused<C>)
+  | ({ readonly type: 'release.reset'; readonly call: C } & Refused<C>)
+  /** A tool or artifact call came. */
+  | { readonly type: 'execute'; readonly call: C }
+  | { readonly type: 'reset'; readonly call: C }
+  /** The caller gave up a call that is posted. */
+  | ({ readonly type: 'cancel' } & Ended<C>)
+  /** The call that ran has ended; nothing waits. */
+  | ({ readonly type: 'settled' } & Ended<C>)
+  /** The call that ran has ended, and the next one starts. */
+  | ({ readonly type: 'settled.next'; readonly next: C } & Ended<C>)
+  /** The call that ran has ended, and a reset starts. */
+  | ({ readonly type: 'settled.reset'; readonly next: C } & Ended<C>)
+  | ({ readonly type: 'reset.failed' } & Ended<C> & Refused<C>)
+  | ({ readonly type: 'fault' } & Refused<C>)
+
+/** What a coordinator's chart understands. Each of `batches` becomes one post. */
+export type CoordinatorEvent<C extends Call = Call> =
+  /** The first call of a tick came. */
+  | { readonly type: 'tick.start' }
+  /** The tick is over: these go out. */
+  | { readonly type: 'tick.post'; readonly batches: readonly (readonly C[])[] }
+  /** The tick is over, and nobody knows yet whether the container is there. */
+  | { readonly type: 'tick.probe' }
+  /** The tick is over; its calls wait until the link is up. */
+  | { readonly type: 'tick.hold' }
+  /** The tick is over, and all its calls have left. */
+  | { readonly type: 'tick.empty' }
+  /** Within a tick a batch is full, or part of a post goes out again. */
+  | { readonly type: 'post.more'; readonly batches: readonly (readonly C[])[] }
+  /** A post has ended, others are on their way. */
+  | { readonly type: 'post.ended' }
+  /** The last post has ended. */
+  | { readonly type: 'post.drained' }
+  /** The container is there: what waited for it goes out. */
+  | { readonly type: 'probe.answered'; readonly batches: readonly (readonly C[])[] }
+  /** The container is there, and no call waits any more. */
+  | { readonly type: 'probe.idle' }
+  | { readonly type: 'probe.failed' }
+  /** The container could not be reached, or asked for a pause. */
+  | { readonly type: 'link.lost' }
+  | { readonly type: 'pause.over' }
+  /** The pause is over, and no call waits. */
+  | { readonly type: 'pause.idle' }

@@ -1,0 +1,5 @@
+/** The charts, for people who compose their own systems. Implement the named actions with `provide`. */
+export { coordinatorMachine } from './coordinator.machine.ts'
+export type { Call, CoordinatorEvent, Ended, Refused, SlotEvent } from './messages.ts'
+export { slotMachine } from './slot.machine.ts'
+export { linkStateOf, slotStateOf } from './states.ts'

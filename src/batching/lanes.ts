@@ -1,0 +1,54 @@
+/**
+ * Floor 1: which calls may share a post.
+ *
+ * A base server answers a batch when its slowest call has ended. So calls of `execute` meet only others of about the
+ * same timeout, and a call that may take long, any but file access, meets few.
+ */
+
+/** Calls of one lane may share a post. */
+export interface Lane {
+  readonly name: string
+  /** Calls in one post at most, besides the limit of the executor's options. */
+  readonly maxCalls: number
+}
+
+/** What decides on a call's lane. */
+export interface LaneRequest {
+  readonly tool: string
+  readonly timeoutMs: number
+}
+
+/** An unknown command and at most 8 others. */
+const unknownDurationCalls = 9
+
+/** A command that is stopped within this time can be waited for. */
+const shortTimeoutMs = 1_000
+
+const classLimitsMs = [shortTimeoutMs, 10_000, 60_000, 600_000, Number.POSITIVE_INFINITY]
+
+const quickTools: ReadonlySet<string> = new Set(['read_file', 'write_file'])
+
+const quickLanes = classLimitsMs.map((limit): Lane => ({ name: `files ≤ ${limit} ms`, maxCalls: Infinity }))
+
+const commandLanes = classLimitsMs.map(
+  (limit): Lane => ({
+    name: `commands ≤ ${limit} ms`,
+    maxCalls: limit <= shortTimeoutMs ? Infinity : unknownDurationCalls,
+  }),
+)
+
+/** The lane of a call made by `execute`. */
+export function laneOf(request: LaneRequest): Lane {
+  const lanes = quickTools.has(request.tool) ? quickLanes : commandLanes
+  const lane = lanes.find((_, index) => request.timeoutMs <= (classLimitsMs[index] ?? Infinity))
+  if (lane === undefined) throw new RangeError(`No lane for a timeout of ${request.timeoutMs} ms`)
+  return lane
+}
+
+/** A lane of its own: for the calls of one `executeBatch`, which asked for one post. */
+export function ownLane(name: string): Lane {
+  return { name, maxCalls: Infinity }
+}
+
+/** The lane of what cannot share a post: a reset, an artifact. */
+export const aloneLane: Lane = { name: 'alone', maxCalls: 1 }

@@ -1,0 +1,78 @@
+/** Floor 3: the items of `executeBatch`, as tuples or as objects. Browser compatible. */
+import * as v from 'valibot'
+import { SandboxUsageError } from '../errors.ts'
+import type { KnownTool, ToolArgs } from '../protocol/tools.ts'
+import { checked, identifier, milliseconds } from '../usage.ts'
+import type { Slot } from './slot.ts'
+
+/** One call as an object: an item of `executeBatch`. */
+export interface ExecutionRequest {
+  readonly slot: Slot
+  readonly tool: string
+  readonly args: object
+  /** Default: a fresh UUID. */
+  readonly executionId?: string
+  /** Default: the batch's. Milliseconds. */
+  readonly timeoutMs?: number
+}
+
+/** One call as a tuple: an item of `executeBatch`. Arguments are checked by the tool's name. */
+export type ExecutionTuple =
+  | { [T in KnownTool]: readonly [slot: Slot, tool: T, args: ToolArgs[T]] }[KnownTool]
+  | readonly [slot: Slot, tool: string, args: Readonly<Record<string, unknown>>]
+
+/** An item of `executeBatch`. */
+export type BatchItem = ExecutionTuple | ExecutionRequest
+
+/** A call as it is asked for, checked but for its slot. */
+export interface CheckedItem {
+  readonly slot: unknown
+  readonly tool: string
+  readonly args: object
+  readonly executionId: string | undefined
+  readonly timeoutMs: number | undefined
+}
+
+const requestObject = v.strictObject({
+  slot: v.unknown(),
+  tool: v.unknown(),
+  args: v.unknown(),
+  executionId: v.optional(identifier),
+  timeoutMs: v.optional(milliseconds),
+})
+
+/** Throws `SandboxUsageError`, which names the item by its index. */
+export function checkedBatchItem(item: unknown, index: number): CheckedItem {
+  const subject = `item ${index} of executeBatch`
+  const request = Array.isArray(item) ? fromTuple(item, subject) : checked(requestObject, item, subject)
+  return {
+    slot: request.slot,
+    tool: checkedTool(request.tool),
+    args: checkedArgs(request.args),
+    executionId: request.executionId,
+    timeoutMs: request.timeoutMs,
+  }
+}
+
+export function checkedTool(tool: unknown): string {
+  // The common case is not worth a schema's walk.
+  if (tool === 'bash') return tool
+  return checked(v.object({ tool: identifier }), { tool }, 'a call').tool
+}
+
+export function checkedArgs(args: unknown): object {
+  if (typeof args === 'object' && args !== null && !Array.isArray(args)) return args
+  const found = Array.isArray(args) ? 'an array' : String(args)
+  throw new SandboxUsageError('args', `Cannot use ${found} as args of a call: it must be an object`)
+}
+
+function fromTuple(
+  item: readonly unknown[],
+  subject: string,
+): { slot?: unknown; tool?: unknown; args?: unknown; executionId?: undefined; timeoutMs?: undefined } {
+  if (item.length === 3) return { slot: item[0], tool: item[1], args: item[2] }
+  throw new SandboxUsageError(
+    subject,
+    `Cannot use ${subject}: it must be [slot, tool, args], it has ${item.length} parts`,
+  )
+}

@@ -1,0 +1,88 @@
+/** Floor 3: the kinds of calls there are, and what their callers get. Browser compatible. */
+import { aloneLane, type Lane } from '../batching/lanes.ts'
+import type { Settlement } from '../batching/settlement.ts'
+import { SandboxUsageError } from '../errors.ts'
+import type { ExecutionResponseBody } from '../protocol/execution.ts'
+import { type CallRequest, type CallSlot, PendingCall } from './pending-call.ts'
+import { answeredResult, type ExecutionResult, failedResult, type ResultContext } from './results.ts'
+
+const encoder = new TextEncoder()
+
+/** A tool call or a reset. */
+export class ExecutionCall extends PendingCall {
+  readonly #result = Promise.withResolvers<ExecutionResult>()
+
+  get promise(): Promise<ExecutionResult> {
+    return this.#result.promise
+  }
+
+  protected override resolve(settlement: Settlement, context: ResultContext): void {
+    this.#result.resolve(
+      settlement.kind === 'failed'
+        ? failedResult(settlement, context)
+        : answeredResult(settlement.value as ExecutionResponseBody, context),
+    )
+  }
+}
+
+/** What a tool call is made of, checked. */
+export interface ToolCallParts {
+  readonly slot: CallSlot
+  readonly tool: string
+  readonly args: object
+  readonly executionId: string
+  readonly timeoutMs: number
+  readonly lane: Lane
+  readonly signal: AbortSignal | undefined
+  readonly queuedAt: number
+}
+
+export function toolCall(parts: ToolCallParts): ExecutionCall {
+  const { slot, tool, args, executionId, timeoutMs } = parts
+  return new ExecutionCall({
+    ...parts,
+    route: '/execute',
+    ...encoded({ slot_id: slot.slotId, tool, args, execution_id: executionId, timeout: timeoutMs / 1000 }),
+  })
+}
+
+/** A call that goes alone: its body names the slot and what is asked of it. */
+export function aloneRequest(
+  parts: Omit<ToolCallParts, 'args' | 'lane'> & { readonly route: CallRequest['route'] },
+  body: object,
+): CallRequest {
+  return { ...parts, lane: aloneLane, ...encoded({ slot_id: parts.slot.slotId, ...body }) }
+}
+
+function encoded(request: object): { body: string; bytes: number } {
+  const body = stringified(request)
+  return { body, bytes: encoder.encode(body).byteLength }
+}
+
+function stringified(request: object): string {
+  try {
+    return JSON.stringify(request)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new SandboxUsageError('args', `Cannot use these args: they do not turn into JSON (${reason})`)
+  }
+}
+
+/** How an artifact call ended, before its result is made. */
+export interface Raw {
+  readonly settlement: Settlement
+  readonly attempts: number
+}
+
+/** An artifact call. */
+export class RawCall extends PendingCall {
+  readonly #result = Promise.withResolvers<Raw>()
+
+  get promise(): Promise<Raw> {
+    return this.#result.promise
+  }
+
+  protected override resolve(settlement: Settlement, context: ResultContext): void {
+    this.#result.resolve({ settlement, attempts: context.attempts })
+  }
+}

@@ -1,0 +1,194 @@
+/** Floor 3: what the parts of one executor share, and the calls that are under way. Browser compatible. */
+
+import type { Inspect } from '../actors/states.ts'
+import { type Failed, notRun, type Settlement, unknownOutcome } from '../batching/settlement.ts'
+import type { BatchLimits } from '../batching/take-batches.ts'
+import type { Clock, Tick } from '../ports/clock.ts'
+import type { Transport } from '../ports/transport.ts'
+import type { RetryOptions } from '../retrying/pauses.ts'
+import { AbortWatch } from './abort-watch.ts'
+import { Deadlines } from './deadlines.ts'
+import type { SandboxEvent } from './events.ts'
+import type { PendingCall } from './pending-call.ts'
+import { outcomeOf } from './results.ts'
+
+/** What a call may take beyond its tool's time: for the way there and back, attempts and pauses. */
+const graceMs = 5_000
+
+/** What a {@link Core} is made of. */
+export interface CoreParts {
+  readonly clock: Clock
+  readonly tick: Tick
+  readonly random: () => number
+  readonly transport: Transport
+  readonly retry: RetryOptions
+  readonly batching: BatchLimits
+  readonly queueTimeoutMs: number | undefined
+  readonly inspect: Inspect | undefined
+  readonly onEvent: ((event: SandboxEvent) => void) | undefined
+}
+
+/** The registry of calls under way, and every way in which one ends that is not an answer. */
+export class Core implements Omit<CoreParts, 'onEvent'> {
+  readonly clock: Clock
+  readonly tick: Tick
+  readonly random: () => number
+  readonly transport: Transport
+  readonly retry: RetryOptions
+  readonly batching: BatchLimits
+  readonly queueTimeoutMs: number | undefined
+  readonly inspect: Inspect | undefined
+  /** Tells `onEvent`; undefined when nobody listens, so that nothing is allocated then. */
+  readonly emit: ((event: SandboxEvent) => void) | undefined
+  readonly #calls = new Map<string, PendingCall>()
+  readonly #deadlines: Deadlines<PendingCall>
+  readonly #aborts = new AbortWatch<PendingCall>((call) => this.#abort(call))
+  #drained: (() => void) | undefined
+
+  constructor(parts: CoreParts) {
+    this.clock = parts.clock
+    this.tick = parts.tick
+    this.random = parts.random
+    this.transport = parts.transport
+    this.retry = parts.retry
+    this.batching = parts.batching
+    this.queueTimeoutMs = parts.queueTimeoutMs
+    this.inspect = parts.inspect
+    this.emit = guarded(parts.onEvent)
+    this.#deadlines = new Deadlines(parts.clock, (call) => this.#expire(call))
+  }
+
+  /** Calls that are under way. */
+  get size(): number {
+    return this.#calls.size
+  }
+
+  has(executionId: string): boolean {
+    return this.#calls.has(executionId)
+  }
+
+  /** Takes a call in and gives it to its slot. */
+  submit(call: PendingCall): void {
+    this.#calls.set(call.executionId, call)
+    if (this.emit !== undefined) this.#announceQueued(call, this.emit)
+    if (this.queueTimeoutMs !== undefined) this.#deadlines.watch(call, this.clock.now() + this.queueTimeoutMs)
+    if (call.signal !== undefined) this.#aborts.watch(call.signal, call)
+    call.slot.submit(call)
+  }
+
+  /** An attempt is made for the call: with its first one its deadline is set. */
+  started(call: PendingCall): void {
+    if (call.startedAt !== undefined) return
+    call.startedAt = this.clock.now()
+    this.#deadlines.watch(call, call.startedAt + call.timeoutMs + graceMs)
+  }
+
+  /** Whether a pause of this length would outlast the call. */
+  outlasts(pauseMs: number, call: PendingCall): boolean {
+    const startedAt = call.startedAt ?? this.clock.now()
+    return this.clock.now() + pauseMs >= startedAt + call.timeoutMs + graceMs
+  }
+
+  /** Tells the caller how the call ended. */
+  finish(call: PendingCall, settlement: Settlement): void {
+    const now = this.clock.now()
+    if (!call.finish(settlement, now) || this.emit === undefined) return
+    this.emit({
+      type: 'call.settled',
+      executionId: call.executionId,
+      slotId: call.slot.slotId,
+      container: call.slot.container.addr,
+      totalMs: call.age(now),
+      ...outcomeOf(settlement),
+    })
+  }
+
+  /** The call is over, here and on the wire. */
+  forget(call: PendingCall): void {
+    this.#calls.delete(call.executionId)
+    this.#deadlines.drop(call)
+    if (call.signal !== undefined) this.#aborts.drop(call.signal, call)
+    if (this.#calls.size === 0) this.#drained?.()
+  }
+
+  /** Ends a call from this side, wherever it is; its slot goes on. */
+  giveUp(call: PendingCall, failure: Failed): void {
+    if (call.slot.waiting.delete(call)) {
+      this.finish(call, failure)
+      this.forget(call)
+    } else if (call.post !== undefined) {
+      call.post.leave(call)
+      call.slot.ended(call, failure)
+    } else if (call.slot.container.withdraw(call)) {
+      call.slot.ended(call, failure)
+    }
+  }
+
+  /** Ends what is not posted, waits up to `graceMs` for what is, and ends the rest. */
+  async drain(graceMs: number): Promise<void> {
+    for (const call of [...this.#calls.values()].reverse()) {
+      if (call.post === undefined)
+        this.giveUp(call, notRun('closed', 'The executor was closed before the call was posted'))
+    }
+    if (this.size > 0) await this.#untilDrained(graceMs)
+    for (const call of this.#calls.values()) {
+      this.giveUp(
+        call,
+        unknownOutcome('closed', `The executor was closed, and no answer came within ${graceMs} ms`),
+      )
+    }
+  }
+
+  #untilDrained(graceMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = this.clock.setTimeout(resolve, graceMs)
+    this.#drained = () => {
+      this.clock.clearTimeout(timer)
+      resolve()
+    }
+    return promise
+  }
+
+  #abort(call: PendingCall): void {
+    if (call.post === undefined) {
+      this.giveUp(call, notRun('aborted', 'Aborted before the call was posted'))
+    } else {
+      const message = 'Aborted after the call was posted: it may have run'
+      call.slot.cancel(call, { kind: 'failed', outcome: 'cancelled', code: 'aborted', message })
+    }
+  }
+
+  #expire(call: PendingCall): void {
+    this.giveUp(call, expiredFailure(call, this.queueTimeoutMs))
+  }
+
+  #announceQueued(call: PendingCall, emit: NonNullable<Core['emit']>): void {
+    const { executionId, slot, tool } = call
+    emit({ type: 'call.queued', executionId, slotId: slot.slotId, container: slot.container.addr, tool })
+  }
+}
+
+function expiredFailure(call: PendingCall, queueTimeoutMs: number | undefined): Failed {
+  if (call.startedAt === undefined) {
+    return notRun('deadline', `Waited ${queueTimeoutMs} ms to be posted, as long as queueTimeoutMs allows`)
+  }
+  const limit = `${call.timeoutMs + graceMs} ms (its timeout and ${graceMs} ms)`
+  if (call.post !== undefined)
+    return unknownOutcome('deadline', `No answer within ${limit} of the first attempt`)
+  const last = call.lastFailure === undefined ? '' : `; last: ${call.lastFailure.message}`
+  return notRun('deadline', `Could not be posted within ${limit}${last}`)
+}
+
+/** A listener that throws must not stop a chart in mid-step; its error is reported as uncaught. */
+function guarded(listener: ((event: SandboxEvent) => void) | undefined): Core['emit'] {
+  if (listener === undefined) return undefined
+  return (event) => {
+    try {
+      listener(event)
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
+}

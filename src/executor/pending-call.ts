@@ -1,0 +1,128 @@
+/** Floor 3: a call and the promise of its caller. Promises live here and nowhere below. Browser compatible. */
+import type { Call } from '../actors/messages.ts'
+import type { Lane } from '../batching/lanes.ts'
+import type { Failed, Settlement } from '../batching/settlement.ts'
+import type { Expiring } from './deadlines.ts'
+import type { ResultContext } from './results.ts'
+
+/** The slot of a call, as the call's owners need it. */
+export interface CallSlot {
+  readonly slotId: string
+  readonly container: CallContainer
+  /** Calls behind the one in flight, in order. */
+  readonly waiting: Set<PendingCall>
+  submit(call: PendingCall): void
+  /** The call that was in flight has ended. */
+  ended(call: PendingCall, settlement: Settlement): void
+  /** The caller gave up a posted call: its result is told now, the slot waits for the server. */
+  cancel(call: PendingCall, settlement: Settlement): void
+}
+
+/** The container of a call, as the call's owners need it. */
+export interface CallContainer {
+  readonly addr: string
+  enqueue(call: PendingCall): void
+  /** Takes a call out of the buffer; false when it is not there. */
+  withdraw(call: PendingCall): boolean
+}
+
+/** The post that a call is in. */
+export interface CallPost {
+  /** The call no longer waits for this post. */
+  leave(call: PendingCall): void
+}
+
+/** What a call is made of. */
+export interface CallRequest {
+  readonly executionId: string
+  readonly slot: CallSlot
+  readonly tool: string
+  readonly route: Call['route']
+  readonly lane: Lane
+  readonly body: string
+  readonly bytes: number
+  readonly timeoutMs: number
+  readonly queuedAt: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** One call on its way. */
+export abstract class PendingCall implements Call, Expiring {
+  readonly executionId: string
+  readonly slot: CallSlot
+  readonly tool: string
+  readonly route: Call['route']
+  readonly lane: Lane
+  readonly body: string
+  readonly bytes: number
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+
+  /** Posts that held it, and attempts to reach its container. */
+  attempts = 0
+  /** Those of them that failed and may be repeated. */
+  failedAttempts = 0
+  /** Why it is not settled yet, when something failed on the way. */
+  lastFailure: Failed | undefined
+  /** The post that holds it now. */
+  post: CallPost | undefined
+  deadlineBucket: number | undefined
+  /** When the first attempt was made. */
+  startedAt: number | undefined
+
+  readonly #queuedAt: number
+  #isFinished = false
+
+  constructor(request: CallRequest) {
+    this.executionId = request.executionId
+    this.slot = request.slot
+    this.tool = request.tool
+    this.route = request.route
+    this.lane = request.lane
+    this.body = request.body
+    this.bytes = request.bytes
+    this.timeoutMs = request.timeoutMs
+    this.signal = request.signal
+    this.#queuedAt = request.queuedAt
+  }
+
+  /** Resolves the caller's promise; false, and nothing else, when it was resolved before. */
+  finish(settlement: Settlement, now: number): boolean {
+    if (this.#isFinished) return false
+    this.#isFinished = true
+    this.resolve(settlement, this.#context(now))
+    return true
+  }
+
+  /** Whether the caller has its result; the slot may still wait for the server. */
+  get isFinished(): boolean {
+    return this.#isFinished
+  }
+
+  /** Milliseconds since the caller made the call. */
+  age(now: number): number {
+    return rounded(now - this.#queuedAt)
+  }
+
+  /** Gives the caller what a settlement means for it. */
+  protected abstract resolve(settlement: Settlement, context: ResultContext): void
+
+  #context(now: number): ResultContext {
+    const startedAt = this.startedAt ?? now
+    return {
+      executionId: this.executionId,
+      slotId: this.slot.slotId,
+      attempts: this.attempts,
+      timing: {
+        queuedMs: rounded(startedAt - this.#queuedAt),
+        wireMs: rounded(now - startedAt),
+        totalMs: this.age(now),
+      },
+    }
+  }
+}
+
+/** To the microsecond: more is noise. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000
+}

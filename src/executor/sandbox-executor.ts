@@ -1,0 +1,259 @@
+/** Floor 3: the executor, where everything is wired. Browser compatible. */
+import { type Lane, laneOf, ownLane } from '../batching/lanes.ts'
+import { SandboxError, SandboxUsageError } from '../errors.ts'
+import { type ContainerStatus, parseContainerStatus } from '../protocol/health.ts'
+import { containerAddress } from './addresses.ts'
+import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from './artifact-results.ts'
+import * as artifacts from './artifacts.ts'
+import {
+  type BatchItem,
+  type CheckedItem,
+  checkedArgs,
+  checkedBatchItem,
+  checkedTool,
+} from './batch-items.ts'
+import { aloneRequest, ExecutionCall, RawCall, toolCall } from './calls.ts'
+import type { Core } from './core.ts'
+import { coreOf, type ExecutorPorts } from './core-of.ts'
+import * as options from './options.ts'
+import type { PendingCall } from './pending-call.ts'
+import { bodyOf, readHealth } from './probe.ts'
+import type { ExecutionResult } from './results.ts'
+import { type ArgsOf, runnerOf, type Slot, type SlotDoor, type SlotInit, type SlotJSON } from './slot.ts'
+import type { SlotRunner } from './slot-runner.ts'
+import { SlotTable } from './slot-table.ts'
+
+const defaultHealthTimeoutMs = 5_000
+const defaultCloseGraceMs = 2_000
+
+/**
+ * Runs tool calls in slots. Calls of one tick to one container share a POST; slots run side by side, the calls of one
+ * slot in order. Trouble with tools, containers or the wire is a result; only misuse rejects.
+ *
+ * @throws {SandboxUsageError} for options that are unknown or of the wrong type
+ * @example
+ * ```ts
+ * import { SandboxExecutor } from 'sandbox-slots'
+ * await using executor = new SandboxExecutor({ timeoutMs: 10_000 })
+ * const [a, b] = executor.slots(CONTAINER, 2)
+ * const results = await executor.executeBatch([
+ *   [a, 'bash', { command: 'echo one' }],
+ *   [b, 'bash', { command: 'echo two' }],
+ * ])
+ * console.log(results.map((result) => result.output)) // [ "one", "two" ]
+ * ```
+ */
+export class SandboxExecutor implements SlotDoor, AsyncDisposable {
+  readonly #core: Core
+  readonly #slots: SlotTable
+  readonly #timeoutMs: number
+  #batches = 0
+  #closing: Promise<void> | undefined
+
+  constructor(given: options.SandboxExecutorOptions = {}, ports: ExecutorPorts = {}) {
+    const checked = options.checkedExecutorOptions(given)
+    this.#timeoutMs = checked.timeoutMs
+    this.#core = coreOf(checked, ports)
+    this.#slots = new SlotTable(this.#core, this)
+  }
+
+  /** Calls that are not settled yet. */
+  get pending(): number {
+    return this.#core.size
+  }
+
+  /** The slot of this name; asking twice gives the same object. */
+  slot(init: SlotInit): Slot {
+    this.#refuseClosed()
+    return this.#slots.slot(init)
+  }
+
+  /** All slots of a container that has `count` of them: `slot_0`, `slot_1`, … */
+  slots(containerAddr: string, count: number): Slot[] {
+    this.#refuseClosed()
+    return this.#slots.slots(containerAddr, count)
+  }
+
+  /** The slot of `slot.toJSON()`: acquired or faulted as it was. A call that ran then is lost; its lease is kept. */
+  slotFromJSON(json: SlotJSON): Slot {
+    this.#refuseClosed()
+    return this.#slots.slotFromJSON(json)
+  }
+
+  /**
+   * Runs one tool call. Resolves whatever happens to tool and container: see `outcome` and `failure`.
+   *
+   * @throws {SandboxUsageError} (as a rejection) for misuse
+   */
+  async execute<T extends string>(
+    slot: Slot,
+    tool: T,
+    args: ArgsOf<T>,
+    given: options.ExecuteOptions = {},
+  ): Promise<ExecutionResult> {
+    const { timeoutMs, signal, executionId } = options.checkedExecuteOptions(given)
+    const item = { slot, tool: checkedTool(tool), args: checkedArgs(args), executionId, timeoutMs }
+    const call = this.#toolCall(item, signal, laneOf({ tool, timeoutMs: timeoutMs ?? this.#timeoutMs }))
+    this.#core.submit(call)
+    return call.promise
+  }
+
+  /**
+   * Runs calls side by side: one POST per container, results in the order of the items. Nothing runs when an item is
+   * misused. A slot that appears twice runs its calls in order, the second one in a second POST.
+   */
+  async executeBatch(
+    items: readonly BatchItem[],
+    given: options.CallOptions = {},
+  ): Promise<ExecutionResult[]> {
+    const { timeoutMs, signal } = options.checkedCallOptions(given)
+    if (!Array.isArray(items))
+      throw new SandboxUsageError('items', 'Cannot execute a batch: items must be an array')
+    this.#batches += 1
+    const lane = ownLane(`batch ${this.#batches}`)
+    const calls = items.map((item, index) => {
+      const checkedItem = checkedBatchItem(item, index)
+      return this.#toolCall({ ...checkedItem, timeoutMs: checkedItem.timeoutMs ?? timeoutMs }, signal, lane)
+    })
+    refuseDoubled(calls)
+    for (const call of calls) this.#core.submit(call)
+    return Promise.all(calls.map((call) => call.promise))
+  }
+
+  /** Empties the slot's workspace, after the call that runs there. A failed reset faults the slot. */
+  async resetSlot(slot: Slot, given: options.CallOptions = {}): Promise<ExecutionResult> {
+    const { timeoutMs, signal } = options.checkedCallOptions(given)
+    const parts = this.#aloneParts(runnerOf(slot, this), 'reset', timeoutMs, signal)
+    const call = new ExecutionCall(aloneRequest({ ...parts, route: '/reset' }, {}))
+    this.#core.submit(call)
+    return call.promise
+  }
+
+  /** Reads a file of the slot's workspace, after the call that runs there. */
+  async readArtifact(
+    slot: Slot,
+    path: string,
+    given: artifacts.ReadArtifactOptions = {},
+  ): Promise<ReadArtifactResult> {
+    return artifacts.readArtifact(this.#send(slot), path, given)
+  }
+
+  /** Lists a directory of the slot's workspace, after the call that runs there. */
+  async listArtifacts(
+    slot: Slot,
+    path = '.',
+    given: artifacts.ListArtifactsOptions = {},
+  ): Promise<ListArtifactsResult> {
+    return artifacts.listArtifacts(this.#send(slot), path, given)
+  }
+
+  /** Packs a directory of the slot's workspace, after the call that runs there. */
+  async archiveArtifacts(
+    slot: Slot,
+    path = '.',
+    given: artifacts.ArchiveArtifactsOptions = {},
+  ): Promise<ArchiveArtifactsResult> {
+    return artifacts.archiveArtifacts(this.#send(slot), path, given)
+  }
+
+  /** Whether the container answers `GET /health` with 200 and status `ok` within `timeoutMs` (5,000). */
+  async healthCheck(containerAddr: string, given: options.CallOptions = {}): Promise<boolean> {
+    const exchange = await this.#health(containerAddr, given)
+    return exchange.kind === 'ok' && parseContainerStatus(exchange.value)?.status === 'ok'
+  }
+
+  /** What the container says of itself, whatever the HTTP status; `null` when there is no JSON object in the answer. */
+  async getContainerStatus(
+    containerAddr: string,
+    given: options.CallOptions = {},
+  ): Promise<ContainerStatus | null> {
+    return parseContainerStatus(bodyOf(await this.#health(containerAddr, given)))
+  }
+
+  /**
+   * Ends the executor: what is not posted settles `not-run` (`closed`), what is posted has `graceMs` (2,000) to be
+   * answered and is `unknown` then. Calls after it reject. Closing twice is closing once.
+   */
+  close(given: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(given)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(given: unknown): Promise<void> {
+    await this.#core.drain(options.checkedCloseOptions(given).graceMs ?? defaultCloseGraceMs)
+    this.#slots.stop()
+  }
+
+  #health(containerAddr: string, given: options.CallOptions): ReturnType<typeof readHealth> {
+    this.#refuseClosed()
+    const { timeoutMs = defaultHealthTimeoutMs, signal } = options.checkedCallOptions(given)
+    const { transport, clock } = this.#core
+    return readHealth(transport, clock, containerAddress(containerAddr), timeoutMs, signal)
+  }
+
+  #toolCall(item: CheckedItem, signal: AbortSignal | undefined, lane: Lane): ExecutionCall {
+    this.#refuseClosed()
+    const { tool, args, executionId = crypto.randomUUID(), timeoutMs = this.#timeoutMs } = item
+    if (this.#core.has(executionId)) {
+      throw new SandboxUsageError(
+        'executionId',
+        `Cannot execute call ${executionId}: one with this id is in flight`,
+      )
+    }
+    const slot = runnerOf(item.slot, this)
+    return toolCall({
+      slot,
+      tool,
+      args,
+      executionId,
+      timeoutMs,
+      lane,
+      signal,
+      queuedAt: this.#core.clock.now(),
+    })
+  }
+
+  #send(slot: Slot): artifacts.Send {
+    const runner = runnerOf(slot, this)
+    return (route, body, { timeoutMs, signal }) => {
+      const parts = this.#aloneParts(runner, route.slice(1), timeoutMs, signal)
+      const call = new RawCall(aloneRequest({ ...parts, route }, body))
+      this.#core.submit(call)
+      return call.promise
+    }
+  }
+
+  #aloneParts(slot: SlotRunner, tool: string, timeoutMs = this.#timeoutMs, signal: AbortSignal | undefined) {
+    this.#refuseClosed()
+    return {
+      slot,
+      tool,
+      executionId: crypto.randomUUID(),
+      timeoutMs,
+      signal,
+      queuedAt: this.#core.clock.now(),
+    }
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing !== undefined)
+      throw new SandboxError('closed', 'Cannot use this executor: it is closed')
+  }
+}
+
+function refuseDoubled(calls: readonly PendingCall[]): void {
+  const seen = new Set<string>()
+  for (const { executionId } of calls) {
+    if (seen.has(executionId)) {
+      throw new SandboxUsageError(
+        'executionId',
+        `Cannot execute a batch: two of its items are ${executionId}`,
+      )
+    }
+    seen.add(executionId)
+  }
+}

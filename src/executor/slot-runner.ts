@@ -1,0 +1,199 @@
+/** Floor 3: a slot's actor and the calls that wait behind the one in flight. Browser compatible. */
+import { type ActorRefFrom, createActor } from 'xstate'
+import type { Call, SlotEvent } from '../actors/messages.ts'
+import { slotMachine } from '../actors/slot.machine.ts'
+import { type SlotState, slotStateOf } from '../actors/states.ts'
+import { type Failed, notRun, type Settlement } from '../batching/settlement.ts'
+import { SandboxError } from '../errors.ts'
+import type { Core } from './core.ts'
+import { type CallContainer, type CallSlot, PendingCall } from './pending-call.ts'
+
+/** One machine for all slots: its actions find their way through the event. */
+const wiredSlotMachine = slotMachine.provide({
+  actions: {
+    start: ({ event }) => enqueue('call' in event ? event.call : undefined),
+    startNext: ({ event }) => enqueue('next' in event ? event.next : undefined),
+    wait: ({ event }) => waitBehind('call' in event ? event.call : undefined),
+    settle: ({ event }) => settle(event),
+    refuse: ({ event }) => refuse('call' in event ? event.call : undefined),
+    refuseWaiting: ({ event }) => refuseWaiting(event),
+  },
+})
+
+function enqueue(call: Call | undefined): void {
+  const pending = pendingCall(call)
+  pending.slot.container.enqueue(pending)
+}
+
+function waitBehind(call: Call | undefined): void {
+  const pending = pendingCall(call)
+  pending.slot.waiting.add(pending)
+}
+
+function settle(event: SlotEvent): void {
+  if ('settlement' in event) runnerOf(event.call).settle(event.call, event.settlement)
+}
+
+function refuse(call: Call | undefined): void {
+  const runner = runnerOf(call)
+  runner.refuse(pendingCall(call), runner.faultedFailure())
+}
+
+function refuseWaiting(event: SlotEvent): void {
+  if (!('refused' in event)) return
+  for (const call of event.refused) runnerOf(call).refuse(pendingCall(call), event.failure)
+}
+
+function pendingCall(call: Call | undefined): PendingCall {
+  if (call instanceof PendingCall) return call
+  throw new SandboxError('internal', 'The slot chart was given a call that no executor made')
+}
+
+function runnerOf(call: Call | undefined): SlotRunner {
+  const { slot } = pendingCall(call)
+  if (slot instanceof SlotRunner) return slot
+  throw new SandboxError('internal', 'The slot chart was given a call of no slot')
+}
+
+/** Runs one slot: every change goes through its chart. */
+export class SlotRunner implements CallSlot {
+  /** Calls behind the one in flight, in order. */
+  readonly waiting = new Set<PendingCall>()
+  trajectoryId: string | null = null
+  faultReason = ''
+  readonly #core: Core
+  readonly #actor: ActorRefFrom<typeof slotMachine>
+
+  constructor(
+    readonly slotId: string,
+    readonly container: CallContainer,
+    core: Core,
+  ) {
+    this.#core = core
+    const inspect = core.inspect
+    this.#actor = createActor(wiredSlotMachine, {
+      id: `${container.addr}/${slotId}`,
+      ...(inspect === undefined ? {} : { inspect }),
+    })
+    if (core.emit !== undefined) this.#announceChanges(core.emit)
+    this.#actor.start()
+  }
+
+  get state(): SlotState {
+    return slotStateOf(this.#actor.getSnapshot())
+  }
+
+  /** Whether the chart has a way on for this event. */
+  can(type: 'acquire'): boolean {
+    return this.#actor.getSnapshot().can({ type })
+  }
+
+  acquire(trajectoryId: string | null): void {
+    this.trajectoryId = trajectoryId
+    this.#actor.send({ type: 'acquire' })
+  }
+
+  release(): void {
+    this.trajectoryId = null
+    const failure = notRun('closed', `The lease of slot ${this.slotId} was over before the call was posted`)
+    this.#actor.send({ type: 'release', refused: this.#takeWaiting(), failure })
+  }
+
+  submit(call: PendingCall): void {
+    this.#actor.send({ type: call.route === '/reset' ? 'reset' : 'execute', call })
+  }
+
+  /** The call that was in flight has ended. */
+  ended(call: PendingCall, settlement: Settlement): void {
+    this.#core.forget(call)
+    const failed = call.route === '/reset' && resetFailed(settlement)
+    const next = failed ? undefined : this.#takeNext()
+    if (failed) this.#resetFailed(call, settlement)
+    else if (next === undefined) this.#actor.send({ type: 'settled', call, settlement })
+    else
+      this.#actor.send({
+        type: next.route === '/reset' ? 'settled.reset' : 'settled.next',
+        call,
+        settlement,
+        next,
+      })
+  }
+
+  /** The caller gave up a posted call: its result is told now, the slot waits for the server. */
+  cancel(call: PendingCall, settlement: Settlement): void {
+    this.#actor.send({ type: 'cancel', call, settlement })
+  }
+
+  fault(reason: string): void {
+    this.faultReason = reason
+    this.trajectoryId = null
+    this.#actor.send({ type: 'fault', refused: this.#takeWaiting(), failure: this.faultedFailure() })
+  }
+
+  faultedFailure(): Failed {
+    return notRun(
+      'slot-faulted',
+      `Slot ${this.slotId} is faulted until a reset succeeds: ${this.faultReason}`,
+    )
+  }
+
+  settle(call: Call, settlement: Settlement): void {
+    this.#core.finish(pendingCall(call), settlement)
+  }
+
+  refuse(call: PendingCall, failure: Failed): void {
+    this.#core.finish(call, failure)
+    this.#core.forget(call)
+  }
+
+  stop(): void {
+    this.#actor.stop()
+  }
+
+  #resetFailed(call: PendingCall, settlement: Settlement): void {
+    this.faultReason = `its reset failed: ${reasonOf(settlement)}`
+    this.trajectoryId = null
+    const refused = this.#takeWaiting()
+    this.#actor.send({ type: 'reset.failed', call, settlement, refused, failure: this.faultedFailure() })
+  }
+
+  #takeNext(): PendingCall | undefined {
+    const [next] = this.waiting
+    if (next !== undefined) this.waiting.delete(next)
+    return next
+  }
+
+  #takeWaiting(): PendingCall[] {
+    const calls = [...this.waiting]
+    this.waiting.clear()
+    return calls
+  }
+
+  #announceChanges(emit: NonNullable<Core['emit']>): void {
+    let from = this.state
+    this.#actor.subscribe(() => {
+      const to = this.state
+      if (to === from) return
+      emit({ type: 'slot.changed', container: this.container.addr, slotId: this.slotId, from, to })
+      from = to
+    })
+  }
+}
+
+/** A reset that provably never began leaves the slot as it was. */
+function resetFailed(settlement: Settlement): boolean {
+  if (settlement.kind === 'answered') return !succeeded(settlement.value)
+  return !(settlement.code === 'aborted' && settlement.outcome === 'not-run') && settlement.code !== 'closed'
+}
+
+function succeeded(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'success' in value && value.success === true
+}
+
+function reasonOf(settlement: Settlement): string {
+  if (settlement.kind === 'failed') return settlement.message
+  const { value } = settlement
+  return typeof value === 'object' && value !== null && 'error' in value
+    ? String(value.error)
+    : 'no reason given'
+}

@@ -1,0 +1,96 @@
+/** Floor 3: the slots and containers that an executor knows. Browser compatible. */
+import * as v from 'valibot'
+import { checked, count, identifier, text } from '../usage.ts'
+import { containerAddress } from './addresses.ts'
+import { Container } from './container.ts'
+import type { Core } from './core.ts'
+import { Slot, type SlotDoor, type SlotInit, type SlotJSON } from './slot.ts'
+import { SlotRunner } from './slot-runner.ts'
+
+const initEntries = {
+  slotId: identifier,
+  containerAddr: text,
+  allocId: v.optional(text),
+  workspaceDir: v.optional(text),
+  metadata: v.optional(v.record(v.string(), v.unknown())),
+}
+
+const slotInit = v.strictObject(initEntries)
+
+const slotJson = v.object({
+  ...initEntries,
+  state: v.picklist(['idle', 'acquired', 'executing', 'cancelling', 'resetting', 'releasing', 'faulted']),
+  trajectoryId: v.nullish(text, null),
+  faultReason: v.optional(text, 'it was faulted when it was saved'),
+})
+
+/** One object for each slot and container, made when it is first asked for. */
+export class SlotTable {
+  readonly #core: Core
+  readonly #door: SlotDoor
+  readonly #containers = new Map<string, Container>()
+  readonly #slots = new Map<string, Slot>()
+  readonly #runners: SlotRunner[] = []
+
+  constructor(core: Core, door: SlotDoor) {
+    this.#core = core
+    this.#door = door
+  }
+
+  slot(given: SlotInit): Slot {
+    return this.#make(checked(slotInit, given, 'a slot'))
+  }
+
+  slots(containerAddr: string, slotCount: number): Slot[] {
+    const { count: wanted } = checked(v.object({ count }), { count: slotCount }, 'slots')
+    return Array.from({ length: wanted }, (_, index) =>
+      this.#make({ slotId: `slot_${index}`, containerAddr }),
+    )
+  }
+
+  slotFromJSON(given: SlotJSON): Slot {
+    const { state, trajectoryId, faultReason, ...init } = checked(slotJson, given, 'a saved slot')
+    const slot = this.#make(init)
+    if (slot.state !== 'idle') return slot
+    if (state === 'faulted') slot.markFaulted(faultReason)
+    else if (state !== 'idle' && (trajectoryId !== null || state === 'acquired'))
+      slot.acquire(trajectoryId ?? undefined)
+    return slot
+  }
+
+  stop(): void {
+    for (const container of this.#containers.values()) container.stop()
+    for (const runner of this.#runners) runner.stop()
+  }
+
+  #make(init: v.InferOutput<typeof slotInit>): Slot {
+    const addr = containerAddress(init.containerAddr)
+    const key = `${addr} ${init.slotId}`
+    const known = this.#slots.get(key)
+    if (known !== undefined) return known
+    const runner = new SlotRunner(init.slotId, this.#container(addr), this.#core)
+    const slot = new Slot(defined(init), runner, this.#door)
+    this.#slots.set(key, slot)
+    this.#runners.push(runner)
+    return slot
+  }
+
+  #container(addr: string): Container {
+    const known = this.#containers.get(addr)
+    if (known !== undefined) return known
+    const container = new Container(addr, this.#core)
+    this.#containers.set(addr, container)
+    return container
+  }
+}
+
+function defined(init: v.InferOutput<typeof slotInit>): SlotInit {
+  const { slotId, containerAddr, allocId, workspaceDir, metadata } = init
+  return {
+    slotId,
+    containerAddr,
+    ...(allocId === undefined ? {} : { allocId }),
+    ...(workspaceDir === undefined ? {} : { workspaceDir }),
+    ...(metadata === undefined ? {} : { metadata }),
+  }
+}

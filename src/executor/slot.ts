@@ -1,0 +1,204 @@
+/** Floor 3: a slot as its users see it. Browser compatible. */
+import type { SlotState } from '../actors/states.ts'
+import { SandboxUsageError, SlotStateError } from '../errors.ts'
+import type { BashArgs, KnownTool, ToolArgs } from '../protocol/tools.ts'
+import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from './artifact-results.ts'
+import type { ArchiveArtifactsOptions, ListArtifactsOptions, ReadArtifactOptions } from './artifacts.ts'
+import type { CallOptions, ExecuteOptions } from './options.ts'
+import type { ExecutionResult } from './results.ts'
+import type { SlotRunner } from './slot-runner.ts'
+
+/** The arguments of a tool: checked by name for the tools that every server has. */
+export type ArgsOf<T extends string> = T extends KnownTool ? ToolArgs[T] : Readonly<Record<string, unknown>>
+
+/** What names a slot. */
+export interface SlotInit {
+  /** As the container calls it: `slot_0`, `slot_1`, … */
+  readonly slotId: string
+  /** Address of its container, as in `http://10.0.0.1:8080`. */
+  readonly containerAddr: string
+  /** The Nomad allocation of the container. */
+  readonly allocId?: string
+  readonly workspaceDir?: string
+  /** Yours, kept as it is. */
+  readonly metadata?: Readonly<Record<string, unknown>>
+}
+
+/** A slot as plain data, for `executor.slotFromJSON`. */
+export interface SlotJSON extends SlotInit {
+  readonly state: SlotState
+  readonly trajectoryId: string | null
+  /** Why it is faulted. */
+  readonly faultReason?: string
+}
+
+/** What a slot asks of its executor. */
+export interface SlotDoor {
+  execute<T extends string>(
+    slot: Slot,
+    tool: T,
+    args: ArgsOf<T>,
+    options?: ExecuteOptions,
+  ): Promise<ExecutionResult>
+  resetSlot(slot: Slot, options?: CallOptions): Promise<ExecutionResult>
+  readArtifact(slot: Slot, path: string, options?: ReadArtifactOptions): Promise<ReadArtifactResult>
+  listArtifacts(slot: Slot, path?: string, options?: ListArtifactsOptions): Promise<ListArtifactsResult>
+  archiveArtifacts(
+    slot: Slot,
+    path?: string,
+    options?: ArchiveArtifactsOptions,
+  ): Promise<ArchiveArtifactsResult>
+}
+
+/** The artifact calls of one slot. */
+export interface SlotArtifacts {
+  read(path: string, options?: ReadArtifactOptions): Promise<ReadArtifactResult>
+  list(path?: string, options?: ListArtifactsOptions): Promise<ListArtifactsResult>
+  archive(path?: string, options?: ArchiveArtifactsOptions): Promise<ArchiveArtifactsResult>
+}
+
+const runners = new WeakMap<Slot, SlotRunner>()
+
+/** The runner of a slot that `owner` made; what anything else made is refused. */
+export function runnerOf(slot: unknown, owner: SlotDoor): SlotRunner {
+  const runner = slot instanceof Slot && slot.isOf(owner) ? runners.get(slot) : undefined
+  if (runner !== undefined) return runner
+  throw new SandboxUsageError(
+    'slot',
+    'Cannot use this slot: it must come from the slot method of the same executor',
+  )
+}
+
+/**
+ * One workspace in a container. Made by `executor.slot`. One call of a slot runs at a time; later ones wait, in order.
+ *
+ * @example
+ * ```ts
+ * import { SandboxExecutor } from 'sandbox-slots'
+ * await using executor = new SandboxExecutor()
+ * const slot = executor.slot({ slotId: 'slot_0', containerAddr: CONTAINER })
+ * await slot.writeFile('hello.txt', 'hello')
+ * const { output } = await slot.bash('cat hello.txt')
+ * console.log(output) // hello
+ * ```
+ */
+export class Slot {
+  readonly slotId: string
+  readonly containerAddr: string
+  readonly allocId: string | undefined
+  readonly workspaceDir: string | undefined
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly #door: SlotDoor
+
+  /** @internal Use `executor.slot`. */
+  constructor(init: SlotInit, runner: SlotRunner, door: SlotDoor) {
+    this.slotId = init.slotId
+    this.containerAddr = runner.container.addr
+    this.allocId = init.allocId
+    this.workspaceDir = init.workspaceDir
+    this.metadata = Object.freeze({ ...init.metadata })
+    this.#door = door
+    runners.set(this, runner)
+  }
+
+  /** What the slot is doing. */
+  get state(): SlotState {
+    return this.#runner.state
+  }
+
+  /** Whose the slot is, while it is acquired. */
+  get trajectoryId(): string | null {
+    return this.#runner.trajectoryId
+  }
+
+  /** Leases the slot until `release`. @throws {SlotStateError} when it is not idle */
+  acquire(trajectoryId?: string): void {
+    if (trajectoryId !== undefined && (typeof trajectoryId !== 'string' || trajectoryId === '')) {
+      throw new SandboxUsageError(
+        'trajectoryId',
+        'Cannot acquire a slot: trajectoryId must be a string, not empty',
+      )
+    }
+    if (this.state !== 'idle') throw new SlotStateError(this.slotId, this.state, 'acquire')
+    this.#runner.acquire(trajectoryId ?? null)
+  }
+
+  /** Ends the lease. @throws {SlotStateError} when there is none, or while a call runs */
+  release(): void {
+    if (this.state !== 'acquired') throw new SlotStateError(this.slotId, this.state, 'release')
+    this.#runner.release()
+  }
+
+  /**
+   * Takes the slot out of use: its lease ends, and its calls end `not-run` until a reset succeeds. A call that runs
+   * ends as it ends.
+   */
+  markFaulted(reason: string): void {
+    if (typeof reason !== 'string' || reason === '') {
+      throw new SandboxUsageError('reason', `Cannot mark slot ${this.slotId} as faulted: it takes a reason`)
+    }
+    this.#runner.fault(reason)
+  }
+
+  /** Runs one command in a fresh shell, in the workspace. */
+  bash(command: string, options: ExecuteOptions & Omit<BashArgs, 'command'> = {}): Promise<ExecutionResult> {
+    const { allow_network, require_sandbox, ...rest } = options
+    const args = {
+      command,
+      ...(allow_network === undefined ? {} : { allow_network }),
+      ...(require_sandbox === undefined ? {} : { require_sandbox }),
+    }
+    return this.#door.execute(this, 'bash', args, rest)
+  }
+
+  /** Reads a text file of at most 100,000 bytes: its content is the result's `output`. */
+  readFile(path: string, options: ExecuteOptions = {}): Promise<ExecutionResult> {
+    return this.#door.execute(this, 'read_file', { path }, options)
+  }
+
+  /** Writes a text file of at most 100,000 characters; parent directories are made. */
+  writeFile(path: string, content: string, options: ExecuteOptions = {}): Promise<ExecutionResult> {
+    return this.#door.execute(this, 'write_file', { path, content }, options)
+  }
+
+  /** Empties the workspace. */
+  reset(options: CallOptions = {}): Promise<ExecutionResult> {
+    return this.#door.resetSlot(this, options)
+  }
+
+  /** Files out of the workspace. */
+  get artifacts(): SlotArtifacts {
+    return {
+      read: (path, options) => this.#door.readArtifact(this, path, options),
+      list: (path, options) => this.#door.listArtifacts(this, path, options),
+      archive: (path, options) => this.#door.archiveArtifacts(this, path, options),
+    }
+  }
+
+  /** @internal */
+  isOf(door: SlotDoor): boolean {
+    return door === this.#door
+  }
+
+  /** Plain data, for `executor.slotFromJSON`. */
+  toJSON(): SlotJSON {
+    const { allocId, workspaceDir, state } = this
+    return {
+      slotId: this.slotId,
+      containerAddr: this.containerAddr,
+      ...(allocId === undefined ? {} : { allocId }),
+      ...(workspaceDir === undefined ? {} : { workspaceDir }),
+      metadata: this.metadata,
+      state,
+      trajectoryId: this.trajectoryId,
+      ...(state === 'faulted' ? { faultReason: this.#runner.faultReason } : {}),
+    }
+  }
+
+  get #runner(): SlotRunner {
+    const runner = runners.get(this)
+    if (runner === undefined)
+      throw new SandboxUsageError('slot', 'A slot is made by the slot method of an executor')
+    return runner
+  }
+}

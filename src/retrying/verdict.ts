@@ -1,0 +1,52 @@
+/** Floor 1: what becomes of the calls of a post that brought no results. */
+import { type Failed, notRun, unknownOutcome } from '../batching/settlement.ts'
+import type { Exchange } from '../ports/transport.ts'
+import { bodyTooLarge } from '../protocol/routes.ts'
+
+/** The exchanges that brought no results. */
+export type FailedExchange = Exclude<Exchange<unknown>, { kind: 'ok' }>
+
+export type Verdict =
+  /** They end so. */
+  | { readonly kind: 'settle'; readonly failure: Failed }
+  /** They provably did not run and may be sent again, after a pause if the server asked for one. */
+  | { readonly kind: 'again'; readonly failure: Failed; readonly pauseMs?: number }
+  /** The body was too large: nothing of it ran, smaller ones may pass. */
+  | { readonly kind: 'too-large'; readonly failure: Failed }
+
+/** Statuses that ask to come back later. */
+const laterStatuses: ReadonlySet<number> = new Set([408, 425, 429])
+
+/** The verdict on a post by what came of it. */
+export function verdictOn(exchange: FailedExchange): Verdict {
+  switch (exchange.kind) {
+    case 'not-sent':
+      return { kind: 'again', failure: notRun('unreachable', exchange.message) }
+    case 'broken':
+      return settle(unknownOutcome('unreachable', exchange.message))
+    case 'bad-response':
+      return settle(unknownOutcome('bad-response', exchange.message, exchange.status))
+    case 'too-large':
+      return settle(unknownOutcome('too-large', exchange.message, exchange.status))
+    case 'aborted':
+      return settle(unknownOutcome('aborted', 'The post was given up'))
+    case 'http-error':
+      return onHttpError(exchange)
+  }
+}
+
+function onHttpError(exchange: Extract<FailedExchange, { kind: 'http-error' }>): Verdict {
+  const { status, retryAfterMs } = exchange
+  const message = `HTTP ${status}: ${exchange.message}`
+  if (status === 413 || (status === 500 && exchange.message.includes(bodyTooLarge))) {
+    return { kind: 'too-large', failure: notRun('too-large', message, status) }
+  }
+  if (status < 400 || status > 499) return settle(unknownOutcome('http-error', message, status))
+  const failure = notRun('http-error', message, status)
+  if (!laterStatuses.has(status) && retryAfterMs === undefined) return settle(failure)
+  return { kind: 'again', failure, ...(retryAfterMs === undefined ? {} : { pauseMs: retryAfterMs }) }
+}
+
+function settle(failure: Failed): Verdict {
+  return { kind: 'settle', failure }
+}

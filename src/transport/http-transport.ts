@@ -1,0 +1,116 @@
+/** Floor 2: exchanges over HTTP: ky outward, valibot inward. Browser compatible. */
+import ky, { type KyInstance } from 'ky'
+import * as v from 'valibot'
+import { describeThrown } from '../errors.ts'
+import type { Exchange, Transport, TransportRequest } from '../ports/transport.ts'
+import { errorSentence, parseJson } from '../protocol/routes.ts'
+import { neverConnected } from '../retrying/never-connected.ts'
+import { retryAfterMs } from '../retrying/pauses.ts'
+import { readBounded } from './read-bounded.ts'
+
+/** The part of `fetch` that is used. */
+export type Fetch = (request: Request) => Promise<Response>
+
+export interface HttpTransportOptions {
+  /** Sent as `Authorization: Bearer …`. */
+  readonly token?: string
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Instead of the runtime's own. */
+  readonly fetch?: Fetch
+}
+
+/** What is read of an error's body. */
+const errorBytes = 65_536
+
+/**
+ * The transport that executors use by default. It retries nothing and has no timeout of its own: both belong to the
+ * caller, who knows what is safe.
+ *
+ * @example
+ * ```ts
+ * import { createHttpTransport, SandboxExecutor } from 'sandbox-slots'
+ * await using executor = new SandboxExecutor({ transport: createHttpTransport({ headers: { 'x-team': 'evals' } }) })
+ * ```
+ */
+export function createHttpTransport(options: HttpTransportOptions = {}): Transport {
+  const client = ky.create({
+    retry: 0,
+    timeout: false,
+    throwHttpErrors: false,
+    redirect: 'manual',
+    headers: {
+      ...options.headers,
+      ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+    },
+    ...(options.fetch === undefined ? {} : { fetch: withFetch(options.fetch) }),
+  })
+  return { exchange: (request) => exchange(client, request) }
+}
+
+async function exchange<T>(client: KyInstance, request: TransportRequest<T>): Promise<Exchange<T>> {
+  const response = await send(client, request)
+  if (!(response instanceof Response)) return response
+  const { status } = response
+  try {
+    const limit = status === 200 ? request.maxBytes : Math.min(errorBytes, request.maxBytes)
+    const text = await readBounded(response, limit)
+    if (status !== 200) return httpError(response, text ?? '')
+    if (text === undefined) return { kind: 'too-large', status, message: tooLarge(request) }
+    return understood(request, status, text)
+  } catch (error) {
+    if (request.signal.aborted) return { kind: 'aborted' }
+    return { kind: 'bad-response', status, message: `The answer was cut: ${describeThrown(error)}` }
+  }
+}
+
+async function send<T>(client: KyInstance, request: TransportRequest<T>): Promise<Response | Exchange<T>> {
+  try {
+    return await client(request.url, {
+      method: request.method,
+      signal: request.signal,
+      ...(request.body === undefined
+        ? {}
+        : { body: request.body, headers: { 'content-type': 'application/json' } }),
+    })
+  } catch (error) {
+    if (request.signal.aborted) return { kind: 'aborted' }
+    const message = describeThrown(
+      error instanceof Error && error.cause instanceof Error ? error.cause : error,
+    )
+    return neverConnected(error) ? { kind: 'not-sent', message } : { kind: 'broken', message }
+  }
+}
+
+function understood<T>(request: TransportRequest<T>, status: number, text: string): Exchange<T> {
+  const parsed = v.safeParse(request.schema, parseJson(text))
+  if (parsed.success) return { kind: 'ok', status, value: parsed.output }
+  const where = v.getDotPath(parsed.issues[0])
+  const start = text.length > 80 ? `${text.slice(0, 80)}…` : text
+  return {
+    kind: 'bad-response',
+    status,
+    message: `The answer is not what ${request.url} should give${where ? ` (${where})` : ''}: ${start}`,
+  }
+}
+
+function httpError(response: Response, text: string): Exchange<never> {
+  const pause = retryAfterMs(response.headers.get('retry-after'), Date.now())
+  return {
+    kind: 'http-error',
+    status: response.status,
+    message: errorSentence(text) || response.statusText,
+    body: parseJson(text),
+    ...(pause === undefined ? {} : { retryAfterMs: pause }),
+  }
+}
+
+function tooLarge(request: TransportRequest<unknown>): string {
+  return `The answer of ${request.url} is larger than ${request.maxBytes} bytes`
+}
+
+/** ky calls `fetch(request, init)`; a handler takes the request alone. */
+function withFetch(handler: Fetch): (input: RequestInfo | URL, init?: RequestInit) => Promise<Response> {
+  return (input, init) =>
+    handler(input instanceof Request && init === undefined ? input : new Request(input, init))
+}

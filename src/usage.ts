@@ -1,0 +1,55 @@
+/** Floor 0: misuse is refused with a sentence that names the field. */
+import * as v from 'valibot'
+import { SandboxUsageError } from './errors.ts'
+
+/** `value` as `schema` sees it, or a {@link SandboxUsageError} that names the field of `subject` that is wrong. */
+export function checked<T>(schema: v.GenericSchema<unknown, T>, value: unknown, subject: string): T {
+  const parsed = v.safeParse(schema, value)
+  if (parsed.success) return parsed.output
+  const [issue] = parsed.issues
+  const field = v.getDotPath(issue) ?? subject
+  if (issue.type === 'strict_object') {
+    throw new SandboxUsageError(field, `Unknown option ${field} in ${subject}`)
+  }
+  throw new SandboxUsageError(
+    field,
+    `Cannot use ${shown(issue.input)} as ${field} of ${subject}: ${issue.message}`,
+  )
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  return typeof value === 'function' ? 'a function' : String(value)
+}
+
+/** A time in milliseconds: finite and above 0. */
+export const milliseconds = v.pipe(
+  v.number('it must be a number of milliseconds'),
+  v.finite('it must be a finite number of milliseconds'),
+  v.gtValue(0, 'it must be above 0'),
+)
+
+/** A count: a whole number from 1. */
+export const count = v.pipe(
+  v.number('it must be a number'),
+  v.safeInteger('it must be a whole number'),
+  v.minValue(1, 'it must be at least 1'),
+)
+
+/** A text that is not empty. */
+export const text = v.pipe(v.string('it must be a string'), v.nonEmpty('it must not be empty'))
+
+/** A name that goes over the wire: an executionId, a slot, a tool. */
+export const identifier = v.pipe(
+  text,
+  v.maxLength(200, 'it must have at most 200 characters'),
+  v.check((input) => input.isWellFormed(), 'it must not hold half of a surrogate pair'),
+)
+
+export const abortSignal = v.instance(AbortSignal, 'it must be an AbortSignal')
+
+/** A function, taken as `F` says: its parameters cannot be checked. */
+export function functionOf<F>(): v.GenericSchema<unknown, F> {
+  return v.custom<F>((input) => typeof input === 'function', 'it must be a function')
+}
