@@ -1,0 +1,131 @@
+/** One tool call on its way through the server: checked, in line for its slot, run. */
+import * as v from 'valibot'
+import { describeThrown } from '../errors.ts'
+import type { ExecutionResponseBody } from '../protocol/execution.ts'
+import type { CallEvent } from './options.ts'
+import type { Isolation } from './sandbox/isolation.ts'
+import type { Slot, SlotTable } from './slot-table.ts'
+import { bash } from './tools/bash.ts'
+import { readFile, writeFile } from './tools/files.ts'
+import {
+  type Checked,
+  check,
+  failed,
+  type PreparedCall,
+  type Tool,
+  type ToolResult,
+  wellFormed,
+} from './tools/tool.ts'
+
+/** In seconds: one day. */
+export const MAX_TIMEOUT = 86_400
+
+/** Everything that calls share. */
+export interface ServerContext {
+  readonly slots: SlotTable
+  readonly privateDir: string
+  readonly isolation: Isolation
+  readonly stop: AbortSignal
+  readonly onCall: ((event: CallEvent) => void) | undefined
+}
+
+/** A JSON object, not an array. */
+export const jsonObject = v.custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'must be an object',
+)
+
+const timeoutMessage = `must be a number of seconds above 0 and at most ${MAX_TIMEOUT}`
+
+const callFields = v.object({
+  slot_id: v.optional(wellFormed, ''),
+  tool: v.optional(wellFormed, ''),
+  args: v.optional(jsonObject, {}),
+  execution_id: v.nullish(wellFormed, null),
+  timeout: v.optional(
+    v.pipe(
+      v.number(timeoutMessage),
+      v.check((seconds) => seconds > 0 && seconds <= MAX_TIMEOUT, timeoutMessage),
+    ),
+    30,
+  ),
+})
+
+const tools: ReadonlyMap<string, Tool> = new Map([
+  ['bash', bash],
+  ['read_file', readFile],
+  ['write_file', writeFile],
+])
+
+/** `refused`: nothing ran, since the request itself is wrong. */
+export interface CallAnswer {
+  readonly refused: boolean
+  readonly body: ExecutionResponseBody
+}
+
+/** Runs one request of `/execute`, or one item of `/batch`. Never rejects. */
+export async function answerCall(context: ServerContext, request: unknown): Promise<CallAnswer> {
+  const fields = check(callFields, request)
+  if (!fields.ok) return { refused: true, body: { ...failed(fields.error), execution_id: idOf(request) } }
+  const { slot_id, tool, args, execution_id, timeout } = fields.value
+  const answer = (result: ToolResult, refused = false): CallAnswer => ({
+    refused,
+    body: { ...result, execution_id },
+  })
+
+  const slot = context.slots.get(slot_id)
+  if (slot === undefined) return answer(failed(`Unknown slot: ${slot_id}`))
+  const prepared: Checked<PreparedCall> | undefined = tools.get(tool)?.prepare(args)
+  if (prepared === undefined) return answer(failed(`Unknown tool: ${tool}`))
+  if (!prepared.ok) return answer(failed(prepared.error), true)
+  return answer(await runInSlot(context, slot, execution_id, timeout, prepared.value))
+}
+
+function runInSlot(
+  { onCall, ...context }: ServerContext,
+  slot: Slot,
+  executionId: string | null,
+  timeoutS: number,
+  call: PreparedCall,
+): Promise<ToolResult> {
+  return slot.lock.run(async () => {
+    if (context.stop.aborted) return failed('Not run: the server stops')
+    slot.running = { executionId }
+    onCall?.({ type: 'started', slotId: slot.id, executionId })
+    try {
+      return await call({ ...context, workspace: slot.workspace, timeoutS })
+    } catch (thrown) {
+      return failed(`The server failed: ${describeThrown(thrown)}`)
+    } finally {
+      slot.running = null
+      onCall?.({ type: 'finished', slotId: slot.id, executionId })
+    }
+  })
+}
+
+/** Runs `POST /reset`. */
+export async function answerReset(context: ServerContext, request: unknown): Promise<CallAnswer> {
+  const answer = (result: ToolResult, refused = false): CallAnswer => ({
+    refused,
+    body: { ...result, execution_id: null },
+  })
+  const fields = check(v.object({ slot_id: v.optional(wellFormed, '') }), request)
+  if (!fields.ok) return answer(failed(fields.error), true)
+  const slot = context.slots.get(fields.value.slot_id)
+  if (slot === undefined) return answer(failed(`Unknown slot: ${fields.value.slot_id}`))
+  return slot.lock.run(async () => {
+    if (context.stop.aborted) return answer(failed('Not reset: the server stops'))
+    try {
+      await context.slots.reset(slot)
+    } catch (thrown) {
+      return answer(failed(`Cannot reset ${slot.id}: ${describeThrown(thrown)}`))
+    }
+    return answer({ success: true, output: `Reset workspace for ${slot.id}`, error: '', metadata: {} })
+  })
+}
+
+/** What a refused request called itself, so that a batch item finds its way home. */
+function idOf(request: unknown): string | null {
+  const parsed = v.safeParse(v.object({ execution_id: wellFormed }), request)
+  return parsed.success ? parsed.output.execution_id : null
+}

@@ -1,0 +1,86 @@
+/**
+ * The one place where a path from outside becomes a file descriptor.
+ *
+ * On Linux the kernel resolves it (`openat2` with RESOLVE_BENEATH): whatever is swapped meanwhile, the descriptor is
+ * inside the workspace. All that follows works on the descriptor, or on `/proc/self/fd/N/name`, which is pinned to it.
+ * Elsewhere the real path is checked before the open, which a swap of symlinks can beat.
+ */
+import { closeSync, constants, openSync, readlinkSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import { type NativeResult, native } from '../native.ts'
+import { errorCode, pathError } from './path-error.ts'
+
+const RESOLVE_NO_MAGICLINKS = 0x02
+const RESOLVE_BENEATH = 0x08
+const O_PATH = 0o10000000
+
+/** The kernel answers EAGAIN when a rename elsewhere disturbed the resolution. */
+const MAX_RETRIES = 100
+
+/** `look`: for its metadata, and as the parent of other operations. `read`: for its bytes; never blocks on a FIFO. */
+export type OpenFor = 'look' | 'read'
+
+/** Something opened inside a workspace. Close it: `using opened = openBeneath(…)`. */
+export interface Opened {
+  readonly fd: number
+  /** Names this very object in node:fs calls, also after it was moved. */
+  readonly pinnedPath: string
+  /** Where it was when it was opened, symlinks resolved. */
+  readonly realPath: string
+  [Symbol.dispose](): void
+}
+
+/** Opens `path`, relative to the directory `root`; throws a PathError when it leads outside, or nowhere. */
+export function openBeneath(root: string, path: string, purpose: OpenFor): Opened {
+  if (path.startsWith('/')) throw pathError('EXDEV', path)
+  const relative = path.replace(/\/+$/, '') || '.'
+  return openByKernel(root, relative, purpose) ?? openByRealPath(root, relative, purpose)
+}
+
+function openByKernel(root: string, path: string, purpose: OpenFor): Opened | null {
+  const kernel = native()
+  if (kernel === null) return null
+  const rootFd = openSync(root, O_PATH | constants.O_DIRECTORY)
+  try {
+    const flags = purpose === 'look' ? O_PATH : constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
+    const how = { flags, resolve: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS }
+    let result: NativeResult<number> = { ok: false, code: 'EAGAIN' }
+    for (let attempt = 0; attempt < MAX_RETRIES && !result.ok && result.code === 'EAGAIN'; attempt++) {
+      result = kernel.openat2(rootFd, path, how)
+    }
+    if (result.ok) {
+      const pinnedPath = `/proc/self/fd/${result.value}`
+      return opened(result.value, pinnedPath, () => readlinkSync(pinnedPath))
+    }
+    if (result.code === 'ENOSYS') return null
+    throw pathError(result.code, path)
+  } finally {
+    closeSync(rootFd)
+  }
+}
+
+/** The portable way. Exported for its test. */
+export function openByRealPath(root: string, path: string, purpose: OpenFor): Opened {
+  try {
+    const realRoot = realpathSync(root)
+    const realPath = realpathSync(join(realRoot, path))
+    if (realPath !== realRoot && !realPath.startsWith(`${realRoot}/`)) throw pathError('EXDEV', path)
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
+    const fd = openSync(realPath, purpose === 'read' ? flags | constants.O_NOCTTY : flags)
+    return opened(fd, realPath, () => realPath)
+  } catch (thrown) {
+    const code = errorCode(thrown)
+    throw code === '' ? thrown : pathError(code, path)
+  }
+}
+
+function opened(fd: number, pinnedPath: string, realPath: () => string): Opened {
+  return {
+    fd,
+    pinnedPath,
+    get realPath() {
+      return realPath()
+    },
+    [Symbol.dispose]: () => closeSync(fd),
+  }
+}

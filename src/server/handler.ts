@@ -1,0 +1,94 @@
+/** The routes: from a request to an answer. */
+import type { GetRoute, PostRoute } from '../protocol/routes.ts'
+import { baseLimits, bodyTooLarge } from '../protocol/routes.ts'
+import { answerCall, answerReset, type CallAnswer, jsonObject, type ServerContext } from './calls.ts'
+import { errorAnswer, json, plainText } from './http/answers.ts'
+import { type DoorRules, preflight, refusal, withCors } from './http/door.ts'
+import { readJsonBody } from './http/read-body.ts'
+import { check } from './tools/tool.ts'
+
+export interface HandlerOptions {
+  readonly context: ServerContext
+  readonly door: DoorRules
+  readonly dataDir: string
+  readonly statefulDir: string
+}
+
+/** `onBody` is called when the whole request is here: from then on, waiting is for the tool. */
+export type Handler = (request: Request, onBody?: () => void) => Promise<Response>
+
+type PostAnswer = (context: ServerContext, body: unknown) => Promise<Response>
+
+const postRoutes: Readonly<Record<Exclude<PostRoute, `/artifacts/${string}`>, PostAnswer>> = {
+  '/execute': async (context, body) => answerOne(body, (request) => answerCall(context, request)),
+  '/reset': async (context, body) => answerOne(body, (request) => answerReset(context, request)),
+  '/batch': answerBatch,
+}
+
+const getRoutes: Readonly<Record<GetRoute, (options: HandlerOptions) => unknown>> = {
+  '/health': ({ context, dataDir, statefulDir }) => ({
+    status: 'ok',
+    slots: context.slots.size,
+    available: context.slots.size - context.slots.executing,
+    executing: context.slots.executing,
+    data_dir: dataDir,
+    bwrap_available: context.isolation.kind === 'bubblewrap',
+    stateful_dir: statefulDir,
+  }),
+  '/slots': ({ context }) => ({ slots: context.slots.status() }),
+}
+
+const posts: ReadonlyMap<string, PostAnswer> = new Map(Object.entries(postRoutes))
+const gets: ReadonlyMap<string, (options: HandlerOptions) => unknown> = new Map(Object.entries(getRoutes))
+
+/** A fetch handler that serves the base protocol. Never rejects. */
+export function createHandler(options: HandlerOptions): Handler {
+  return async (request, onBody) => {
+    const refused = refusal(request, options.door)
+    if (refused !== null) return refused
+    const answer = preflight(request, options.door) ?? (await route(options, request, onBody))
+    return withCors(request, answer, options.door)
+  }
+}
+
+async function route(options: HandlerOptions, request: Request, onBody?: () => void): Promise<Response> {
+  const { pathname } = new URL(request.url)
+  const get = gets.get(pathname)
+  const post = posts.get(pathname)
+  if (get === undefined && post === undefined) return plainText('404: Not Found', 404)
+  if (options.context.stop.aborted) return errorAnswer(503, 'The server stops')
+  if (get !== undefined && (request.method === 'GET' || request.method === 'HEAD')) return json(get(options))
+  if (post === undefined || request.method !== 'POST') {
+    const allow = post === undefined ? 'GET, HEAD' : 'POST'
+    return plainText('405: Method Not Allowed', 405, { allow })
+  }
+  const body = await readJsonBody(request, baseLimits.requestBytes)
+  onBody?.()
+  if (body.kind === 'invalid') return errorAnswer(400, 'Invalid JSON')
+  if (body.kind === 'too-large') return tooLarge(pathname, body.bytes)
+  return await post(options.context, body.value)
+}
+
+function tooLarge(pathname: string, bytes: number): Response {
+  // Base servers say 500 where it should be 413; clients know them by this sentence.
+  if (!pathname.startsWith('/artifacts/')) return errorAnswer(500, bodyTooLarge)
+  const max = baseLimits.requestBytes
+  return plainText(`Maximum request body size ${max} exceeded, actual body size ${bytes}`, 413)
+}
+
+async function answerOne(body: unknown, run: (request: unknown) => Promise<CallAnswer>): Promise<Response> {
+  const request = check(jsonObject, body)
+  if (!request.ok) return errorAnswer(500, 'The request body must be an object')
+  const answer = await run(request.value)
+  return answer.refused ? errorAnswer(400, answer.body.error) : json(answer.body)
+}
+
+async function answerBatch(context: ServerContext, body: unknown): Promise<Response> {
+  if (!Array.isArray(body)) return errorAnswer(400, 'Expected array of requests')
+  const items: readonly unknown[] = body
+  const wrong = items.findIndex((item) => !check(jsonObject, item).ok)
+  if (wrong !== -1) return errorAnswer(500, `Item ${wrong} of the batch must be an object`)
+  // All at once: the locks of the slots put those of one slot in their order.
+  const answers = await Promise.all(items.map((item) => answerCall(context, item)))
+  return json(answers.map((answer) => answer.body))
+}

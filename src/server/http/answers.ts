@@ -1,0 +1,24 @@
+/** Answers as base servers give them. */
+
+export function json(body: unknown, status = 200): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+  })
+}
+
+export function errorAnswer(
+  status: number,
+  error: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Response {
+  return json({ success: false, error, ...more }, status)
+}
+
+export function plainText(
+  text: string,
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers } })
+}

@@ -1,0 +1,25 @@
+/** Reads a request's JSON body, of bounded size, whatever its headers say. */
+
+/** `bytes` is how many came, as far as they were counted. */
+export type Body =
+  | { readonly kind: 'json'; readonly value: unknown }
+  | { readonly kind: 'invalid' }
+  | { readonly kind: 'too-large'; readonly bytes: number }
+
+/** Keeps at most `maxBytes`. A larger body is read to its end, so that the client gets to read the answer. */
+export async function readJsonBody(request: Request, maxBytes: number): Promise<Body> {
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of request.body ?? []) {
+    bytes += part.length
+    if (bytes > maxBytes) parts.length = 0
+    else parts.push(part)
+  }
+  if (bytes > maxBytes) return { kind: 'too-large', bytes }
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(parts))
+    return { kind: 'json', value: JSON.parse(text) }
+  } catch {
+    return { kind: 'invalid' }
+  }
+}

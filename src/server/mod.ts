@@ -1,0 +1,7 @@
+/**
+ * `sandbox-slots/server`: the embedded sandbox server. Runs on Bun; bubblewrap isolates its tool calls.
+ *
+ * @module
+ */
+export type { SandboxLimits, SandboxServerOptions } from './options.ts'
+export { type SandboxServer, startSandboxServer } from './start-server.ts'

@@ -1,0 +1,74 @@
+/** The two Linux calls that neither Bun nor node: offers: pipes that can be reopened, and opens that stay beneath. */
+import { dlopen, ptr, read } from 'bun:ffi'
+import { constants } from 'node:os'
+
+/** What the C library gives, or the name of the error, as in `ENOENT`. */
+export type NativeResult<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly code: string }
+
+export interface Native {
+  /** A pipe with close-on-exec at both ends. */
+  pipe(): NativeResult<{ readonly readFd: number; readonly writeFd: number }>
+  openat2(
+    dirFd: number,
+    path: string,
+    how: { readonly flags: number; readonly resolve: number },
+  ): NativeResult<number>
+}
+
+/** The same number on every Linux architecture. */
+const SYS_OPENAT2 = 437
+const O_CLOEXEC = 0o2000000
+
+const errorNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
+
+function openLibrary() {
+  const symbols = {
+    pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
+    syscall: { args: ['i64', 'i64', 'ptr', 'ptr', 'u64'], returns: 'i64' },
+    __errno_location: { args: [], returns: 'ptr' },
+  } as const
+  for (const name of ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`]) {
+    try {
+      return dlopen(name, symbols).symbols
+    } catch {
+      // The next name.
+    }
+  }
+  return null
+}
+
+function load(): Native | null {
+  if (process.platform !== 'linux') return null
+  const libc = openLibrary()
+  if (libc === null) return null
+
+  const failed = (): NativeResult<never> => {
+    const location = libc.__errno_location()
+    const number = location === null ? 0 : read.i32(location, 0)
+    return { ok: false, code: errorNames.get(number) ?? `errno ${number}` }
+  }
+
+  return {
+    pipe() {
+      const ends = new Int32Array(2)
+      if (libc.pipe2(ptr(ends), O_CLOEXEC) !== 0) return failed()
+      return { ok: true, value: { readFd: ends[0] ?? -1, writeFd: ends[1] ?? -1 } }
+    },
+    openat2(dirFd, path, how) {
+      const name = Buffer.from(`${path}\0`)
+      const openHow = new BigUint64Array([BigInt(how.flags | O_CLOEXEC), 0n, BigInt(how.resolve)])
+      const fd = Number(libc.syscall(SYS_OPENAT2, dirFd, ptr(name), ptr(openHow), openHow.byteLength))
+      return fd < 0 ? failed() : { ok: true, value: fd }
+    },
+  }
+}
+
+let loaded: { readonly native: Native | null } | undefined
+
+/** The native calls, or `null` where there are none. */
+export function native(): Native | null {
+  loaded ??= { native: load() }
+  return loaded.native
+}

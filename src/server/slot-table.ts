@@ -1,0 +1,99 @@
+/** The slots: their workspaces on disk, who runs in them, and their resets. */
+import { lstat, mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SandboxError } from '../errors.ts'
+import type { SlotStatusBody } from '../protocol/health.ts'
+import { FifoLock } from './fifo-lock.ts'
+import { errorCode } from './files/path-error.ts'
+import { removeTree } from './files/remove-tree.ts'
+
+export interface Slot {
+  readonly id: string
+  readonly workspace: string
+  readonly lock: FifoLock
+  /** The tool call that runs now. */
+  running: { readonly executionId: string | null } | null
+}
+
+export class SlotTable {
+  readonly #slots: ReadonlyMap<string, Slot>
+  readonly #trashDir: string
+  readonly #removals = new Set<Promise<void>>()
+
+  private constructor(slots: readonly Slot[], trashDir: string) {
+    this.#slots = new Map(slots.map((slot) => [slot.id, slot]))
+    this.#trashDir = trashDir
+  }
+
+  /** Makes the workspaces that are not there yet. */
+  static async open(dataDir: string, privateDir: string, count: number): Promise<SlotTable> {
+    const trashDir = join(privateDir, 'trash')
+    await removeTree(trashDir)
+    await mkdir(trashDir, { recursive: true })
+    const slots: Slot[] = []
+    for (let index = 0; index < count; index++) {
+      const id = `slot_${index}`
+      const workspace = join(dataDir, id)
+      await makeWorkspace(workspace)
+      slots.push({ id, workspace, lock: new FifoLock(), running: null })
+    }
+    return new SlotTable(slots, trashDir)
+  }
+
+  get(slotId: string): Slot | undefined {
+    return this.#slots.get(slotId)
+  }
+
+  get size(): number {
+    return this.#slots.size
+  }
+
+  get executing(): number {
+    return [...this.#slots.values()].filter((slot) => slot.running !== null).length
+  }
+
+  status(): SlotStatusBody[] {
+    return [...this.#slots.values()].map((slot) => ({
+      slot_id: slot.id,
+      state: slot.running === null ? 'available' : 'executing',
+      workspace_dir: slot.workspace,
+      current_execution_id: slot.running?.executionId ?? null,
+    }))
+  }
+
+  /** Empties a workspace; to be called under the slot's lock. The old one leaves in one step and is deleted later. */
+  async reset(slot: Slot): Promise<void> {
+    const trash = join(this.#trashDir, crypto.randomUUID())
+    try {
+      await rename(slot.workspace, trash)
+    } catch (thrown) {
+      // Gone already, by a reset that failed half-way.
+      if (errorCode(thrown) !== 'ENOENT') throw thrown
+    }
+    await mkdir(slot.workspace)
+    this.#removeLater(trash)
+  }
+
+  /** Resolves when no call runs or waits, and nothing is left to delete. */
+  async settle(): Promise<void> {
+    await Promise.all([...this.#slots.values()].map((slot) => slot.lock.idle()))
+    await Promise.all(this.#removals)
+  }
+
+  #removeLater(path: string): void {
+    // What cannot be deleted now is tried again at the next start.
+    const removal = removeTree(path)
+      .catch(() => {})
+      .finally(() => this.#removals.delete(removal))
+    this.#removals.add(removal)
+  }
+}
+
+async function makeWorkspace(path: string): Promise<void> {
+  await mkdir(path).catch((thrown: unknown) => {
+    if (errorCode(thrown) !== 'EEXIST') throw thrown
+  })
+  if (!(await lstat(path)).isDirectory()) {
+    throw new SandboxError('server', `Cannot use ${path} as a workspace: it is not a directory`)
+  }
+}

@@ -1,0 +1,80 @@
+/** The sandbox on a port. */
+import { describeThrown, SandboxError } from '../errors.ts'
+import { checkServerOptions, type SandboxServerOptions } from './options.ts'
+import { createSandbox, type Sandbox } from './sandbox.ts'
+
+/** A running sandbox server. */
+export interface SandboxServer {
+  /** Where it listens, as in `http://127.0.0.1:41234`. */
+  readonly url: string
+  /** The same without the scheme, as in `127.0.0.1:41234`. */
+  readonly addr: string
+  /**
+   * Kills what runs, answers what waits, closes the port and removes the temporary directory. Resolves when no process
+   * and no file is left; may be called more than once.
+   */
+  stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * A limit of Bun's own, above the protocol's: Bun answers with an empty body and cuts the connection. Between the two
+ * the body is counted, thrown away and refused with a sentence.
+ */
+const HARD_BODY_LIMIT = 64 * 1024 * 1024
+
+/**
+ * Starts a sandbox server: an HTTP server of the base protocol with `slots` isolated workspaces.
+ *
+ * Throws a `SandboxUsageError` that names the option at fault; a `SandboxError` with code `isolation` when bubblewrap
+ * does not work here and `isolation: "none"` was not said; one with code `server` when the address or the data
+ * directory cannot be used.
+ *
+ * @example
+ * ```ts
+ * import { startSandboxServer } from 'sandbox-slots/server'
+ * await using server = await startSandboxServer({ slots: 4 })
+ * const health = await fetch(`${server.url}/health`)
+ * console.log(await health.json()) // { status: 'ok', slots: 4, … }
+ * ```
+ */
+export async function startSandboxServer(options: SandboxServerOptions = {}): Promise<SandboxServer> {
+  checkServerOptions(options)
+  const sandbox = await createSandbox(options)
+  const { host = '127.0.0.1', port = 0 } = options
+  try {
+    return listen(sandbox, host, port)
+  } catch (thrown) {
+    await sandbox.stop()
+    const reason = describeThrown(thrown)
+    throw new SandboxError('server', `Cannot listen on ${address(host, port)}: ${reason}`, { cause: thrown })
+  }
+}
+
+function listen(sandbox: Sandbox, host: string, port: number): SandboxServer {
+  const server = Bun.serve({
+    hostname: host,
+    port,
+    maxRequestBodySize: HARD_BODY_LIMIT,
+    // A call may take a day in silence; only a body that does not come is not waited for.
+    fetch: (request, server) => sandbox.handler(request, () => server.timeout(request, 0)),
+    error: () => new Response('500: Internal Server Error', { status: 500 }),
+  })
+  const addr = address(host, server.port ?? port)
+  const stop = async () => {
+    await sandbox.stop()
+    // The answers of the calls that were killed are on their way: one more turn for the sockets.
+    await Bun.sleep(0)
+    await server.stop(true)
+  }
+  let stopped: Promise<void> | undefined
+  const stopOnce = () => {
+    stopped ??= stop()
+    return stopped
+  }
+  return { url: `http://${addr}`, addr, stop: stopOnce, [Symbol.asyncDispose]: stopOnce }
+}
+
+function address(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
