@@ -21,14 +21,17 @@ export function createMemoryTransport(
   return createHttpTransport({ ...options, fetch: (request) => untilAborted(handler, request) })
 }
 
-function untilAborted(handler: Fetch, request: Request): Promise<Response> {
-  const { promise, resolve, reject } = Promise.withResolvers<Response>()
+async function untilAborted(handler: Fetch, request: Request): Promise<Response> {
+  const { promise, reject } = Promise.withResolvers<never>()
   const { signal } = request
   const abort = () => reject(signal.reason)
   if (signal.aborted) abort()
   else signal.addEventListener('abort', abort, { once: true })
-  handler(request)
-    .then(resolve, reject)
-    .finally(() => signal.removeEventListener('abort', abort))
-  return promise
+  try {
+    const response = await Promise.race([handler(request), promise])
+    const body = response.body?.pipeThrough(new TransformStream(), { signal }) ?? null
+    return new Response(body, response)
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
 }

@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'bun:test'
+import { initialTransition, transition } from 'xstate'
+import { coordinatorMachine } from '../../src/actors/coordinator.machine.ts'
+import type { CoordinatorEvent } from '../../src/actors/messages.ts'
+import { linkStateOf } from '../../src/actors/states.ts'
+
+function walk(...types: CoordinatorEvent['type'][]) {
+  let [snapshot] = initialTransition(coordinatorMachine)
+  const actions: string[] = []
+  for (const type of types) {
+    const event = { type, batches: [] } as CoordinatorEvent
+    const [next, taken] = transition(coordinatorMachine, snapshot, event)
+    snapshot = next
+    actions.push(...taken.map((action) => action.type))
+  }
+  return { value: snapshot.value, link: linkStateOf(snapshot), actions }
+}
+
+describe('the chart of a coordinator', () => {
+  test('the first call of all has the container probed; then what waited is posted', () => {
+    expect(walk('tick.start', 'tick.probe', 'probe.answered')).toEqual({
+      value: { intake: 'idle', wire: 'posting', link: 'up' },
+      link: 'up',
+      actions: ['scheduleTick', 'probe', 'post'],
+    })
+  })
+
+  test('a tick posts; several posts may be on their way', () => {
+    const up = ['tick.start', 'tick.probe', 'probe.idle'] as const
+    expect(walk(...up, 'tick.start', 'tick.post', 'post.more', 'post.ended').value).toMatchObject({
+      wire: 'posting',
+    })
+    expect(walk(...up, 'tick.start', 'tick.post', 'post.drained').value).toEqual({
+      intake: 'idle',
+      wire: 'quiet',
+      link: 'up',
+    })
+  })
+
+  test('one attempt at a time while the container is down: calls wait', () => {
+    const down = walk('tick.start', 'tick.probe', 'probe.failed', 'tick.start', 'tick.hold')
+    expect(down).toMatchObject({
+      link: 'down',
+      actions: ['scheduleTick', 'probe', 'schedulePause', 'scheduleTick'],
+    })
+    expect(walk('tick.start', 'tick.probe', 'probe.failed', 'pause.over').link).toBe('probing')
+    expect(walk('tick.start', 'tick.probe', 'probe.failed', 'pause.idle').link).toBe('unknown')
+  })
+
+  test('a second loss of the same link schedules no second pause', () => {
+    const { actions } = walk('tick.start', 'tick.probe', 'probe.idle', 'link.lost', 'link.lost')
+    expect(actions.filter((action) => action === 'schedulePause')).toHaveLength(1)
+  })
+
+  test('nothing is probed while a probe is under way', () => {
+    expect(
+      walk('tick.start', 'tick.probe', 'tick.probe').actions.filter((each) => each === 'probe'),
+    ).toHaveLength(1)
+  })
+
+  test('a tick whose calls have all left leads back', () => {
+    expect(walk('tick.start', 'tick.empty').value).toMatchObject({ intake: 'idle', link: 'unknown' })
+  })
+})
