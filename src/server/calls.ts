@@ -11,6 +11,7 @@ import {
   type Checked,
   check,
   failed,
+  jsonObject,
   type PreparedCall,
   type Tool,
   type ToolResult,
@@ -28,12 +29,6 @@ export interface ServerContext {
   readonly stop: AbortSignal
   readonly onCall: ((event: CallEvent) => void) | undefined
 }
-
-/** A JSON object, not an array. */
-export const jsonObject = v.custom<Readonly<Record<string, unknown>>>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  'must be an object',
-)
 
 const timeoutMessage = `must be a number of seconds above 0 and at most ${MAX_TIMEOUT}`
 

@@ -1,11 +1,12 @@
 /** The routes: from a request to an answer. */
 import type { GetRoute, PostRoute } from '../protocol/routes.ts'
 import { baseLimits, bodyTooLarge } from '../protocol/routes.ts'
-import { answerCall, answerReset, type CallAnswer, jsonObject, type ServerContext } from './calls.ts'
+import { type ArtifactRoute, archiveRoute, listRoute, readRoute } from './artifacts/routes.ts'
+import { answerCall, answerReset, type CallAnswer, type ServerContext } from './calls.ts'
 import { errorAnswer, json, plainText } from './http/answers.ts'
 import { type DoorRules, preflight, refusal, withCors } from './http/door.ts'
 import { readJsonBody } from './http/read-body.ts'
-import { check } from './tools/tool.ts'
+import { check, jsonObject } from './tools/tool.ts'
 
 export interface HandlerOptions {
   readonly context: ServerContext
@@ -19,10 +20,13 @@ export type Handler = (request: Request, onBody?: () => void) => Promise<Respons
 
 type PostAnswer = (context: ServerContext, body: unknown) => Promise<Response>
 
-const postRoutes: Readonly<Record<Exclude<PostRoute, `/artifacts/${string}`>, PostAnswer>> = {
+const postRoutes: Readonly<Record<PostRoute, PostAnswer>> = {
   '/execute': async (context, body) => answerOne(body, (request) => answerCall(context, request)),
   '/reset': async (context, body) => answerOne(body, (request) => answerReset(context, request)),
   '/batch': answerBatch,
+  '/artifacts/read': answerArtifact(readRoute),
+  '/artifacts/list': answerArtifact(listRoute),
+  '/artifacts/archive': answerArtifact(archiveRoute),
 }
 
 const getRoutes: Readonly<Record<GetRoute, (options: HandlerOptions) => unknown>> = {
@@ -91,4 +95,11 @@ async function answerBatch(context: ServerContext, body: unknown): Promise<Respo
   // All at once: the locks of the slots put those of one slot in their order.
   const answers = await Promise.all(items.map((item) => answerCall(context, item)))
   return json(answers.map((answer) => answer.body))
+}
+
+function answerArtifact(run: ArtifactRoute): PostAnswer {
+  return async (context, body) => {
+    const answer = await run(context, body)
+    return json(answer.body, answer.status)
+  }
 }
