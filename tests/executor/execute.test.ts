@@ -1,0 +1,185 @@
+import { describe, expect, test } from 'bun:test'
+import { SandboxError, SandboxUsageError, toToolResult } from '../../mod.ts'
+import { scripted, settled } from '../support/scripted-container.ts'
+import { the } from '../support/the.ts'
+
+const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
+
+describe('execute', () => {
+  test('posts a lone call to /execute, after one look at /health', async () => {
+    await using script = scripted()
+    script.automatic()
+    const slot = script.executor.slot({ slotId: 'slot_3', containerAddr: 'host:1' })
+    const result = await script.executor.execute(slot, 'bash', { command: 'x' }, { timeoutMs: 1_500 })
+    expect(script.healthChecks).toBe(1)
+    expect(script.posts).toMatchObject([
+      { route: '/execute', calls: [{ slot_id: 'slot_3', tool: 'bash', timeout: 1.5 }] },
+    ])
+    expect(result).toMatchObject({
+      success: true,
+      slotId: 'slot_3',
+      outcome: 'exited',
+      error: '',
+      metadata: {},
+    })
+    expect(result.executionId).toMatch(uuid)
+    expect(result.failure).toBeUndefined()
+  })
+
+  test('gives a frozen result that survives JSON', async () => {
+    await using script = scripted()
+    script.automatic()
+    const [slot] = script.executor.slots('host:1', 1)
+    const result = await script.executor.execute(the(slot), 'bash', { command: 'x' })
+    expect([result, result.metadata, result.timing].every(Object.isFrozen)).toBe(true)
+    expect(JSON.parse(JSON.stringify(result))).toEqual(result)
+  })
+
+  test('asks /health once for all calls of a container', async () => {
+    await using script = scripted()
+    script.automatic()
+    const slots = script.executor.slots('host:1', 5)
+    await Promise.all(slots.map((slot) => slot.bash('x')))
+    await Promise.all(slots.map((slot) => slot.bash('x')))
+    expect(script.healthChecks).toBe(1)
+  })
+
+  test('runs the calls of one slot one after the other, in order', async () => {
+    await using script = scripted()
+    const [slot] = script.executor.slots('host:1', 1)
+    const calls = ['a', 'b', 'c'].map((executionId) => the(slot).bash('x', { executionId }))
+    for (const id of ['a', 'b', 'c']) {
+      await settled()
+      const post = the(script.posts.at(-1))
+      expect(post.calls.map((call) => call.execution_id)).toEqual([id])
+      expect(the(slot).state).toBe('executing')
+      post.succeed()
+    }
+    expect((await Promise.all(calls)).map((result) => result.output)).toEqual(['a', 'b', 'c'])
+    expect(the(slot).state).toBe('idle')
+  })
+
+  test('tells what the tool said as the tool said it, and its own time', async () => {
+    await using script = scripted()
+    const [slot] = script.executor.slots('host:1', 1)
+    const running = the(slot).bash('exit 3')
+    await settled()
+    const metadata = { exit_code: 3, duration: 0.25 }
+    the(script.posts[0]).answer(
+      Response.json({ success: false, output: 'o', error: 'Exit code: 3', metadata }),
+    )
+    const result = await running
+    expect(result).toMatchObject({
+      success: false,
+      output: 'o',
+      error: 'Exit code: 3',
+      metadata,
+      outcome: 'exited',
+    })
+    expect(result.timing.toolMs).toBe(250)
+    expect(result.timing.queuedMs + result.timing.wireMs).toBeCloseTo(result.timing.totalMs, 2)
+    expect(toToolResult(result)).toEqual({
+      success: false,
+      output: 'o',
+      error: 'Exit code: 3',
+      metadata,
+      uniqId: result.executionId,
+    })
+  })
+
+  test('a timeout that the server tells is timed-out', async () => {
+    await using script = scripted()
+    const [slot] = script.executor.slots('host:1', 1)
+    const running = the(slot).bash('sleep 9')
+    await settled()
+    the(script.posts[0]).answer(Response.json({ success: false, metadata: { timeout: true, exit_code: -1 } }))
+    expect(await running).toMatchObject({ outcome: 'timed-out', success: false })
+  })
+})
+
+describe('misuse rejects with the name of the field, and nothing is posted (promise 16)', () => {
+  const bad: [string, string, unknown][] = [
+    ['timeoutMs', 'timeoutMs', { timeoutMs: Number.NaN }],
+    ['timeoutMs', 'timeoutMs', { timeoutMs: '5' }],
+    ['timeoutMs', 'timeoutMs', { timeoutMs: -1 }],
+    ['timeoutMs', 'timeoutMs', { timeoutMs: 0 }],
+    ['timeoutMs', 'timeoutMs', { timeoutMs: Number.POSITIVE_INFINITY }],
+    ['timeout', 'Unknown option timeout', { timeout: 5 }],
+    ['signal', 'signal', { signal: {} }],
+    ['executionId', 'executionId', { executionId: '' }],
+    ['executionId', 'executionId', { executionId: '\ud800' }],
+    ['executionId', 'executionId', { executionId: 7 }],
+  ]
+  test.each(bad)('option %s: %s %p', async (field, message, options) => {
+    await using script = scripted()
+    const [slot] = script.executor.slots('host:1', 1)
+    const running = script.executor.execute(the(slot), 'bash', { command: 'x' }, options as object)
+    const error = await running.catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(SandboxUsageError)
+    expect(error).toMatchObject({ field, message: expect.stringContaining(message) })
+    await settled()
+    expect([script.posts.length, script.executor.pending]).toEqual([0, 0])
+  })
+
+  const circular: Record<string, unknown> = {}
+  circular.self = circular
+  const badCalls: [string, unknown, unknown][] = [
+    ['tool', '', {}],
+    ['tool', 7, {}],
+    ['tool', '\udc00', {}],
+    ['args', 'bash', 'ls'],
+    ['args', 'bash', ['ls']],
+    ['args', 'bash', null],
+    ['args', 'bash', circular],
+    ['args', 'bash', { big: 1n }],
+  ]
+  test.each(badCalls)('%s: %p', async (field, tool, args) => {
+    await using script = scripted()
+    const [slot] = script.executor.slots('host:1', 1)
+    const running = script.executor.execute(the(slot), tool as string, args as Record<string, unknown>)
+    expect(await running.catch((reason: unknown) => reason)).toMatchObject({
+      name: 'SandboxUsageError',
+      field,
+    })
+    expect(script.executor.pending).toBe(0)
+  })
+
+  test('a slot of another executor, or of none', async () => {
+    await using script = scripted()
+    await using other = scripted()
+    const [foreign] = other.executor.slots('host:1', 1)
+    for (const slot of [foreign, {}, null]) {
+      const running = script.executor.execute(slot as never, 'bash', { command: 'x' })
+      expect(await running.catch((reason: unknown) => reason)).toMatchObject({ field: 'slot' })
+    }
+  })
+
+  test('an executionId that is in flight', async () => {
+    await using script = scripted()
+    const [a, b] = script.executor.slots('host:1', 2)
+    const first = the(a).bash('x', { executionId: 'same' })
+    expect(the(b).bash('x', { executionId: 'same' })).rejects.toThrow('in flight')
+    await settled()
+    script.automatic()
+    expect((await first).success).toBe(true)
+    expect((await the(b).bash('x', { executionId: 'same' })).success).toBe(true)
+  })
+
+  test.each([
+    ['timeoutMs', { timeoutMs: 0 }],
+    ['retry.attempts', { retry: { attempts: 0 } }],
+    ['retry.delays', { retry: { delays: 0 } }],
+    ['batching.maxCalls', { batching: { maxCalls: 1.5 } }],
+    ['fetch', { fetch: 7 }],
+    ['colour', { colour: 'red' }],
+  ])('executor option %s', (field, options) => {
+    const make = () => scripted(options as object)
+    expect(make).toThrow(SandboxUsageError)
+    expect(make).toThrow(field)
+  })
+
+  test.each(['', 'ftp://host', 'http://host?x=1', 'http://', 7])('the address %p', (containerAddr) => {
+    const { executor } = scripted()
+    expect(() => executor.slots(containerAddr as string, 1)).toThrow(SandboxError)
+  })
+})
