@@ -15,6 +15,8 @@ import { outcomeOf } from './results.ts'
 /** What a call may take beyond its tool's time: for the way there and back, attempts and pauses. */
 const graceMs = 5_000
 
+const abortedBeforePost = notRun('aborted', 'Aborted before the call was posted')
+
 /** What a {@link Core} is made of. */
 export interface CoreParts {
   readonly clock: Clock
@@ -71,6 +73,11 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   submit(call: PendingCall): void {
     this.#calls.set(call.executionId, call)
     if (this.emit !== undefined) this.#announceQueued(call, this.emit)
+    if (call.signal?.aborted) {
+      this.finish(call, abortedBeforePost)
+      this.forget(call)
+      return
+    }
     if (this.queueTimeoutMs !== undefined) this.#deadlines.watch(call, this.clock.now() + this.queueTimeoutMs)
     if (call.signal !== undefined) this.#aborts.watch(call.signal, call)
     call.slot.submit(call)
@@ -151,7 +158,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
 
   #abort(call: PendingCall): void {
     if (call.post === undefined) {
-      this.giveUp(call, notRun('aborted', 'Aborted before the call was posted'))
+      this.giveUp(call, abortedBeforePost)
     } else {
       const message = 'Aborted after the call was posted: it may have run'
       call.slot.cancel(call, { kind: 'failed', outcome: 'cancelled', code: 'aborted', message })
