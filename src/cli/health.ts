@@ -1,0 +1,62 @@
+/** The command `health`. */
+import { Argument, type Command } from 'commander'
+import * as v from 'valibot'
+import { SandboxExecutor } from '../executor/sandbox-executor.ts'
+import { exitCodes } from './failure.ts'
+import { addresses } from './option-values.ts'
+import { type Cell, formatTable } from './table.ts'
+
+/** One container, as the table and `--json` show it. */
+export interface Health {
+  readonly container: string
+  readonly ok: boolean
+  /** As the container says it; `unreachable` when it gives no answer that can be read. */
+  readonly status: string
+  readonly slots: number | null
+  readonly available: number | null
+  readonly executing: number | null
+}
+
+export function addHealthCommand(program: Command): void {
+  program
+    .command('health')
+    .summary('ask servers how they are')
+    .description('Asks servers how they are. Exit code 0 when all are ok, 1 otherwise.')
+    .addArgument(new Argument('<url...>', 'addresses of servers').argParser(addresses))
+    .option('--json', 'print an array of objects')
+    .action(async (urls: unknown, options: unknown) => {
+      const { json } = v.parse(v.strictObject({ json: v.optional(v.boolean(), false) }), options)
+      process.exitCode = await health(v.parse(v.array(v.string()), urls), json)
+    })
+}
+
+async function health(urls: readonly string[], json: boolean): Promise<number> {
+  await using executor = new SandboxExecutor()
+  const all = await Promise.all(urls.map((url) => healthOf(executor, url)))
+  console.log(json ? JSON.stringify(all) : formatHealth(all))
+  return all.every(({ ok }) => ok) ? exitCodes.allRan : exitCodes.notAllRan
+}
+
+async function healthOf(executor: SandboxExecutor, container: string): Promise<Health> {
+  const [ok, status] = await Promise.all([
+    executor.healthCheck(container),
+    executor.getContainerStatus(container),
+  ])
+  return {
+    container,
+    ok,
+    status: status === null ? 'unreachable' : (status.status ?? 'unknown'),
+    slots: status?.slots ?? null,
+    available: status?.available ?? null,
+    executing: status?.executing ?? null,
+  }
+}
+
+/** The table of `health`. */
+export function formatHealth(all: readonly Health[]): string {
+  const head = ['container', 'status', 'slots', 'available', 'executing']
+  const rows = all.map(({ container, status, slots, available, executing }): Cell[] => {
+    return [container, status, slots ?? '–', available ?? '–', executing ?? '–']
+  })
+  return formatTable([head, ...rows])
+}

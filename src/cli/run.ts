@@ -1,0 +1,144 @@
+/** The command `run`. */
+import { type Command, Option } from 'commander'
+import * as v from 'valibot'
+import type { SandboxEvent } from '../executor/events.ts'
+import { isDebugging } from './debugging.ts'
+import { formatDemo } from './demo-job.ts'
+import { exitCodes } from './failure.ts'
+import { listenForSignals } from './interruption.ts'
+import { type ReadJob, readJob } from './job/read-job.ts'
+import type { ResultRecord } from './job/records.ts'
+import { defaultSlots, type JobListeners, type JobOptions, runWaiting } from './job/run-waiting.ts'
+import { allRan, formatSummary, PostCounter, summarise } from './job/summary.ts'
+import {
+  addresses,
+  dataDirOption,
+  isolationOption,
+  isolations,
+  notEmpty,
+  slotsOption,
+} from './option-values.ts'
+
+const runOptions = v.strictObject({
+  slots: v.optional(v.number()),
+  container: v.optional(v.array(v.string()), []),
+  out: v.optional(v.string()),
+  resume: v.optional(v.boolean(), false),
+  isolation: v.optional(v.picklist(isolations)),
+  dataDir: v.optional(v.string()),
+  json: v.optional(v.boolean(), false),
+  verbose: v.optional(v.boolean(), false),
+})
+
+type RunOptions = v.InferOutput<typeof runOptions>
+
+const help = `
+Calls file: one JSON object a line, checked whole before anything runs:
+  {"trajectory": "id", "tool": "bash", "args": {"command": "echo hi"}, "timeout_s": 30}
+Tools: bash (command), read_file (path), write_file (path, content). timeout_s may be left out (30).
+Calls of a trajectory run in order in one slot; trajectories run side by side. A slot is emptied before the
+next trajectory gets it, not after the last one; the slots of --container and --data-dir also before the first.
+After a call that did not run, or of which nobody knows whether it ran, the rest of its trajectory is not run.
+
+Results file: one JSON object a line as calls end. Without --resume it is replaced.
+--resume keeps the lines of trajectories that are complete, and runs the others from their first call.
+
+Exit codes: 0 all calls ran (exited or timed-out), 1 some could not run, 2 wrong usage or input, 130 Ctrl-C.`
+
+export function addRunCommand(program: Command): void {
+  program
+    .command('run', { isDefault: true })
+    .summary('run the tool calls of a file; without one, a small job of our own')
+    .description(
+      'Runs the tool calls of a file in slots. Without a file: a small job that shows what it does.',
+    )
+    .argument('[calls.jsonl]', 'the calls file')
+    .addOption(
+      slotsOption(
+        `slots of the embedded server (default: ${defaultSlots}); with --container, the most that are used of each`,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--container <url>',
+        'use this running server, not an embedded one; can be given several times',
+      )
+        .argParser(addresses)
+        .conflicts(['isolation', 'dataDir']),
+    )
+    .addOption(
+      new Option('--out <file>', 'write the results there; without it only the summary is printed').argParser(
+        notEmpty,
+      ),
+    )
+    .option('--resume', 'go on with the results file of --out')
+    .addOption(isolationOption())
+    .addOption(dataDirOption())
+    .option('--json', 'print the summary as JSON')
+    .option('--verbose', 'print a line on stderr for everything that happens (also: SANDBOX_SLOTS_DEBUG=1)')
+    .addHelpText('after', help)
+    .action(async (file: unknown, options: unknown) => {
+      const checked = v.parse(runOptions, options)
+      const verbose = checked.verbose || isDebugging()
+      process.exitCode = await run(v.parse(v.optional(v.string()), file), { ...checked, verbose })
+    })
+}
+
+async function run(file: string | undefined, options: RunOptions): Promise<number> {
+  const job = await readJob(file, options)
+  using interruption = listenForSignals((name) => {
+    console.error(`${name}: what runs has 2 s to end; a second one ends at once`)
+  })
+  const { summary, records } = await runInSlots(job, options, interruption.signal)
+  if (job.isDemo && !options.json) console.log(`${formatDemo(job.trajectories, records)}\n`)
+  console.log(options.json ? JSON.stringify(summary) : formatSummary(summary))
+  if (interruption.exitCode !== undefined) return interruption.exitCode
+  return allRan(summary) ? exitCodes.allRan : exitCodes.notAllRan
+}
+
+async function runInSlots(job: ReadJob, options: JobOptions, signal: AbortSignal) {
+  const tally = new Tally(job.isDemo)
+  const slots = await runWaiting(job, options, signal, tally)
+  const summary = summarise({
+    calls: job.trajectories.reduce((sum, { calls }) => sum + calls.length, 0),
+    trajectories: job.trajectories.length,
+    before: job.kept,
+    now: tally.records,
+    containers: new Set(slots.map(({ containerAddr }) => containerAddr)).size,
+    slots: slots.length,
+    counter: tally.counter,
+    elapsedMs: tally.elapsedMs,
+  })
+  return { summary, records: tally.records }
+}
+
+/** What is seen of a run, for its summary. */
+class Tally implements JobListeners {
+  readonly counter = new PostCounter()
+  readonly records: ResultRecord[] = []
+  readonly #keepsTexts: boolean
+  #firstCallAt: number | undefined
+  #lastResultAt = 0
+
+  constructor(keepsTexts: boolean) {
+    this.#keepsTexts = keepsTexts
+  }
+
+  get elapsedMs(): number {
+    return this.#firstCallAt === undefined ? 0 : Math.max(0, this.#lastResultAt - this.#firstCallAt)
+  }
+
+  onEvent(event: SandboxEvent): void {
+    this.counter.count(event)
+  }
+
+  onCall(): void {
+    this.#firstCallAt ??= performance.now()
+  }
+
+  onResult(record: ResultRecord): void {
+    this.#lastResultAt = performance.now()
+    // The outputs of a large job would fill the memory.
+    this.records.push(this.#keepsTexts ? record : { ...record, output: '', error: '', metadata: {} })
+  }
+}

@@ -1,0 +1,58 @@
+/** The command `serve`. */
+import { type Command, Option } from 'commander'
+import * as v from 'valibot'
+import { startServer } from './embedded-server.ts'
+import { exitCodes } from './failure.ts'
+import { listenForSignals } from './interruption.ts'
+import {
+  dataDirOption,
+  isolationOption,
+  isolations,
+  notEmpty,
+  slotsOption,
+  wholeNumber,
+} from './option-values.ts'
+
+const serveOptions = v.strictObject({
+  slots: v.number(),
+  host: v.string(),
+  port: v.number(),
+  dataDir: v.optional(v.string()),
+  isolation: v.optional(v.picklist(isolations)),
+})
+
+export function addServeCommand(program: Command): void {
+  program
+    .command('serve')
+    .summary('start a sandbox server')
+    .description('Starts a sandbox server; its URL is the first line on stdout. Ctrl-C or SIGTERM stops it.')
+    .addOption(slotsOption('how many slots').default(8))
+    .addOption(
+      new Option('--host <address>', 'the loopback address to listen on')
+        .default('127.0.0.1')
+        .argParser(notEmpty),
+    )
+    .addOption(
+      new Option('--port <n>', 'the TCP port; 0 takes any free one')
+        .default(0)
+        .argParser(wholeNumber(0, 65_535)),
+    )
+    .addOption(dataDirOption())
+    .addOption(isolationOption())
+    .action(async (options: unknown) => {
+      process.exitCode = await serve(v.parse(serveOptions, options))
+    })
+}
+
+async function serve(options: v.InferOutput<typeof serveOptions>): Promise<number> {
+  using interruption = listenForSignals()
+  await using server = await startServer(options)
+  console.log(server.url)
+  if (!interruption.signal.aborted) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    interruption.signal.addEventListener('abort', () => resolve(), { once: true })
+    await promise
+  }
+  // Stopping it is how a server ends well.
+  return exitCodes.allRan
+}
