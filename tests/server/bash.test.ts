@@ -1,0 +1,268 @@
+import { describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import type { Sandbox } from '../../src/server/sandbox.ts'
+import { pythonFloat } from '../../src/server/tools/text.ts'
+import {
+  bash,
+  eventually,
+  execute,
+  hasBubblewrap,
+  processesWith,
+  slotWorkspace,
+  useSandboxes,
+} from './support.ts'
+
+const openSandbox = useSandboxes()
+
+describe.skipIf(!hasBubblewrap)('bash in a sandbox', () => {
+  let sandbox: Sandbox
+  const withSandbox = async () => {
+    sandbox = await openSandbox()
+  }
+
+  describe('takes commands as bash -c does', () => {
+    test('of 300 kB', async () => {
+      await withSandbox()
+      const { output } = await bash(sandbox, `: ${'x'.repeat(300_000)}\necho end`)
+      expect(output).toBe('end')
+    })
+
+    test('with $0, no arguments, no open descriptors, and an empty stdin', async () => {
+      await withSandbox()
+      const { output } = await bash(
+        sandbox,
+        'echo $0 $#; ls /proc/$$/fd > /tmp/fds; tr "\\n" " " < /tmp/fds; echo; cat; read -r x; echo $?',
+      )
+      expect(output.split('\n')).toEqual(['bash 0', expect.stringMatching(/^0 1 2( 255)? $/), '1'])
+    })
+
+    test('that write to /dev/stdout and /dev/stderr', async () => {
+      await withSandbox()
+      const { output } = await bash(sandbox, 'echo out > /dev/stdout; echo err > /dev/stderr')
+      expect(output).toBe('out\n\n[stderr]\nerr')
+    })
+
+    test('in Python of the system', async () => {
+      await withSandbox()
+      await execute(sandbox, 'write_file', { path: 'solution.py', content: 'print(6 * 7)\n' })
+      const { output, error } = await bash(sandbox, '/usr/bin/python3 solution.py')
+      expect([output, error]).toEqual(['42', ''])
+    })
+
+    test('and shows what they are: a syntax error is a result', async () => {
+      await withSandbox()
+      const { success, error, output } = await bash(sandbox, 'if then')
+      expect([success, error]).toEqual([false, 'Exit code: 2'])
+      expect(output).toContain('syntax error')
+    })
+  })
+
+  describe('shows nothing of the machine', () => {
+    test('no variable of the server', async () => {
+      process.env.SANDBOX_SLOTS_SECRET = 'hunter2'
+      await withSandbox()
+      const { output } = await bash(
+        sandbox,
+        'env | cut -d= -f1 | sort | tr "\\n" " "; cat /proc/*/environ | tr -d "\\0"',
+      )
+      delete process.env.SANDBOX_SLOTS_SECRET
+      expect(output).not.toContain('hunter2')
+      expect(output).toStartWith('HOME LANG LOGNAME PATH PWD SHELL SHLVL TERM TMPDIR USER _')
+    })
+
+    test('no other slot, no data directory, no file of the host', async () => {
+      await withSandbox()
+      const other = await slotWorkspace(sandbox, 1)
+      await execute(sandbox, 'write_file', { path: 'secret', content: 'hunter2' }, { slot_id: 'slot_1' })
+      const { output } = await bash(
+        sandbox,
+        `ls ${other} ${other}/.. /root /home /etc/shadow /var /work 2>&1 | grep -v "No such file"; ls /; ls /tmp; find / -path /usr -prune -o -path /proc -prune -o -name secret -print`,
+      )
+      expect(output).not.toContain('secret')
+      expect(output.split('\n')).toEqual([
+        'bin',
+        'dev',
+        'etc',
+        'lib',
+        ...(await extraLibs()),
+        'proc',
+        'sbin',
+        'tmp',
+        'usr',
+        'workspace',
+      ])
+    })
+
+    test('no network, whatever is asked for', async () => {
+      await withSandbox()
+      const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('reached') })
+      try {
+        const command = `cat < /dev/tcp/127.0.0.1/${server.port}`
+        const { success, output, metadata } = await execute(sandbox, 'bash', { command, allow_network: true })
+        expect(success).toBe(false)
+        expect(output).toContain('Connection refused')
+        expect(metadata.network_isolated).toBe(true)
+      } finally {
+        await server.stop(true)
+      }
+    })
+
+    test('nothing can be written but the workspace, /tmp and /dev/shm', async () => {
+      await withSandbox()
+      const { output } = await bash(
+        sandbox,
+        'for d in / /usr /bin /etc /dev /proc /workspace /tmp /dev/shm; do touch $d/x 2>/dev/null && echo $d; done',
+      )
+      expect(output.split('\n')).toEqual(['/workspace', '/tmp', '/dev/shm'])
+      const { output: later } = await bash(sandbox, 'ls /tmp /dev/shm | grep x')
+      expect(later).toBe('')
+    })
+
+    test('no capability', async () => {
+      await withSandbox()
+      const { output } = await bash(
+        sandbox,
+        'grep Cap /proc/self/status | grep -v CapBnd | sort -u -k2 | wc -l; id -u',
+      )
+      expect(output).toBe('1\n1000')
+    })
+  })
+
+  test('what a tool prints decides nothing: it cannot look like a failure of the sandbox', async () => {
+    await withSandbox()
+    const { error, metadata } = await bash(
+      sandbox,
+      'echo "bwrap: Can\'t find source path /usr: No such file" >&2; echo "{ \\"exit-code\\": 0 }"; exit 1',
+    )
+    expect([error, metadata.sandboxed]).toEqual(['Exit code: 1', true])
+  })
+
+  test('a sandbox that cannot be set up is told as such, without an exit code', async () => {
+    await withSandbox()
+    const workspace = await slotWorkspace(sandbox)
+    await Bun.$`rm -rf ${workspace}`
+    const { success, error, metadata } = await bash(sandbox, 'echo never')
+    expect(success).toBe(false)
+    expect(error).toMatch(/^(Sandbox failed to start|The server failed)/)
+    expect(metadata).not.toHaveProperty('exit_code')
+  })
+
+  describe('ends with all its processes', () => {
+    test('at its timeout: also those in sessions of their own', async () => {
+      await withSandbox()
+      const marker = `marker-${crypto.randomUUID()}`
+      const command = `export M=${marker}; (setsid sh -c 'sleep 60 & sleep 60' &) ; setsid sleep 60 & echo before; sleep 60`
+      const { error, output, metadata } = await bash(sandbox, command, { timeout: 0.5 })
+      expect([error, output, metadata.timeout]).toEqual(['Command timed out after 0.5s', 'before', true])
+      expect(processesWith(marker)).toEqual([])
+      expect((await bash(sandbox, 'echo usable')).output).toBe('usable')
+    })
+
+    test('when it leaves a child behind that holds its output', async () => {
+      await withSandbox()
+      const marker = `marker-${crypto.randomUUID()}`
+      const { output } = await bash(sandbox, `M=${marker} setsid sleep 60 & echo started`)
+      expect(output).toBe('started')
+      expect(processesWith(marker)).toEqual([])
+    })
+
+    test('when the server stops', async () => {
+      await withSandbox()
+      const marker = `marker-${crypto.randomUUID()}`
+      const running = bash(sandbox, `export M=${marker}; setsid sleep 60 & sleep 60`)
+      const waiting = bash(sandbox, 'echo never')
+      expect(await eventually(() => processesWith(marker).length >= 2)).toBe(true)
+      const workspace = await slotWorkspace(sandbox)
+      await sandbox.stop()
+      expect(processesWith(marker)).toEqual([])
+      expect((await running).error).toBe('Command was killed: the server stops')
+      expect((await waiting).error).toBe('Not run: the server stops')
+      expect(existsSync(`${workspace}/..`)).toBe(false)
+    })
+  })
+
+  describe('output', () => {
+    test('of 200 MB takes little memory', async () => {
+      await withSandbox()
+      Bun.gc(true)
+      const before = process.memoryUsage.rss()
+      const { output } = await bash(sandbox, 'head -c 200000000 /dev/zero | tr "\\0" a')
+      expect(output).toHaveLength(50_000 + '\n... (output truncated)'.length)
+      expect(process.memoryUsage.rss() - before).toBeLessThan(64_000_000)
+    })
+
+    test('is cut between characters, not inside one', async () => {
+      await withSandbox()
+      const { output } = await bash(sandbox, '/usr/bin/python3 -c "print(\'\\U0001F600\' * 50001)"')
+      expect(output).toBe(`${'😀'.repeat(50_000)}\n... (output truncated)`)
+    })
+
+    test('that is no UTF-8 becomes U+FFFD, once per fault', async () => {
+      await withSandbox()
+      const { output } = await bash(sandbox, "printf 'a\\377b\\303'; sleep 0.05; printf '\\251c\\342\\202'")
+      expect(output).toBe('a�béc�')
+    })
+  })
+})
+
+describe('bash without a sandbox', () => {
+  let sandbox: Sandbox
+  const withSandbox = async () => {
+    sandbox = await openSandbox({ isolation: 'none' })
+  }
+
+  test('says so, and clears the environment all the same', async () => {
+    process.env.SANDBOX_SLOTS_SECRET = 'hunter2'
+    await withSandbox()
+    const { output, metadata } = await bash(sandbox, 'env; pwd')
+    delete process.env.SANDBOX_SLOTS_SECRET
+    expect(metadata).toEqual({ exit_code: 0, sandboxed: false, network_isolated: false })
+    expect(output).not.toContain('hunter2')
+    expect(output).toEndWith(await slotWorkspace(sandbox))
+  })
+
+  test('refuses require_sandbox', async () => {
+    await withSandbox()
+    const { success, error } = await execute(sandbox, 'bash', { command: 'echo x', require_sandbox: true })
+    expect(success).toBe(false)
+    expect(error).toContain('require_sandbox')
+  })
+
+  test('kills the whole process group at the timeout, and what is left after the end', async () => {
+    await withSandbox()
+    const marker = `marker-${crypto.randomUUID()}`
+    const late = await bash(sandbox, `export M=${marker}; sleep 60 & sleep 60`, { timeout: 0.3 })
+    expect(late.error).toBe('Command timed out after 0.3s')
+    expect(await eventually(() => processesWith(marker).length === 0)).toBe(true)
+    const ended = await bash(sandbox, `M=${marker} sleep 60 & echo started; kill -9 $$`)
+    expect([ended.output, ended.error]).toEqual(['started', 'Exit code: 137'])
+    expect(await eventually(() => processesWith(marker).length === 0)).toBe(true)
+  })
+
+  test('does not wait for a stranger that holds the output', async () => {
+    await withSandbox()
+    const marker = `marker-${crypto.randomUUID()}`
+    const { output } = await bash(
+      sandbox,
+      `M=${marker} setsid sh -c 'while sleep 0.1; do echo tick; done' & echo started`,
+    )
+    expect(output).toStartWith('started')
+    for (const pid of processesWith(marker)) process.kill(Number(pid), 'SIGKILL')
+  })
+})
+
+test('seconds are written as Python writes floats', () => {
+  expect([0.5, 30, 0.00001, 1.25e-7, 86_400].map(pythonFloat)).toEqual([
+    '0.5',
+    '30.0',
+    '1e-05',
+    '1.25e-07',
+    '86400.0',
+  ])
+})
+
+/** Libraries of other word sizes, where the system has them. */
+async function extraLibs(): Promise<string[]> {
+  const listed = await Bun.$`ls /`.text()
+  return listed.split('\n').filter((name) => /^lib.+/.test(name))
+}

@@ -1,0 +1,74 @@
+import { expect, test } from 'bun:test'
+import { bwrapArgs, sandboxEnvironment } from '../../src/server/sandbox/bwrap-args.ts'
+
+const args = bwrapArgs({
+  systemDirectories: [
+    { path: '/bin', linkTarget: 'usr/bin' },
+    { path: '/lib', linkTarget: null },
+  ],
+  etcDir: '/data/.sandbox-slots/etc',
+  workspace: '/data/slot_3',
+  tmpBytes: 1_000_000,
+  statusFd: 4,
+})
+const line = args.join(' ')
+
+/** The operands of an option, as often as it comes. */
+function operandsOf(option: string, count: number): string[] {
+  return args.flatMap((arg, at) => (arg === option ? [args.slice(at + 1, at + 1 + count).join(' ')] : []))
+}
+
+test('every namespace is fresh, the network too', () => {
+  const unshared = args.filter((arg) => arg.startsWith('--unshare-'))
+  expect(unshared.sort()).toEqual(
+    ['cgroup', 'ipc', 'net', 'pid', 'user', 'uts'].map((name) => `--unshare-${name}`),
+  )
+})
+
+test('no capability is left, and nothing outlives the server', () => {
+  expect(line).toContain('--cap-drop ALL --uid 1000 --gid 1000')
+  expect(args).toContain('--die-with-parent')
+})
+
+test('only the workspace can be written to, and it is the place where a command starts', () => {
+  expect(operandsOf('--bind', 2)).toEqual(['/data/slot_3 /workspace'])
+  expect(operandsOf('--chdir', 1)).toEqual(['/workspace'])
+  expect(operandsOf('--remount-ro', 1)).toEqual(['/', '/dev'])
+  expect(args.some((arg) => arg === '--bind-try' || arg === '--dev-bind')).toBe(false)
+})
+
+test('/tmp and /dev/shm are private and have a size', () => {
+  expect(operandsOf('--size', 3)).toEqual(['1000000 --tmpfs /tmp', '1000000 --tmpfs /dev/shm'])
+})
+
+test('system directories are links where they are links, and read-only where they are not', () => {
+  expect(operandsOf('--symlink', 2)).toEqual(['usr/bin /bin'])
+  expect(operandsOf('--ro-bind', 2)).toEqual([
+    '/usr /usr',
+    '/lib /lib',
+    '/data/.sandbox-slots/etc/passwd /etc/passwd',
+    '/data/.sandbox-slots/etc/group /etc/group',
+    '/data/.sandbox-slots/etc/hosts /etc/hosts',
+  ])
+})
+
+test('of /etc there is only what programs need', () => {
+  const sources = operandsOf('--ro-bind-try', 1)
+  expect(sources.every((source) => source.startsWith('/etc/') && source.length > '/etc/'.length)).toBe(true)
+  for (const secret of [
+    '/etc',
+    '/etc/',
+    '/etc/shadow',
+    '/etc/ssl',
+    '/etc/ssl/private',
+    '/etc/ssh',
+    '/etc/passwd',
+  ]) {
+    expect(sources).not.toContain(secret)
+  }
+})
+
+test('the environment is cleared before it is set', () => {
+  expect(args.indexOf('--clearenv')).toBeLessThan(args.indexOf('--setenv'))
+  expect(operandsOf('--setenv', 1)).toEqual(Object.keys(sandboxEnvironment))
+})
