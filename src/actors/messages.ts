@@ -31,7 +31,7 @@ export interface Refused<C extends Call = Call> {
 
 /** What a slot's chart understands. */
 export type SlotEvent<C extends Call = Call> =
-  | { readonly type: 'acquire' }
+  | { readonly type: 'acquire'; readonly trajectoryId: string | null }
   | ({ readonly type: 'release' } & Refused<C>)
   | ({ readonly type: 'release.reset'; readonly call: C } & Refused<C>)
   /** A tool or artifact call came. */

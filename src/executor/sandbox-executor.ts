@@ -69,7 +69,7 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
   }
 
   /** All slots of a container that has `count` of them: `slot_0`, `slot_1`, … */
-  slots(containerAddr: string, count: number): Slot[] {
+  slots(containerAddr: string, count: number): [Slot, ...Slot[]] {
     this.#refuseClosed()
     return this.#slots.slots(containerAddr, count)
   }

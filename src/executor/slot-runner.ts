@@ -83,14 +83,9 @@ export class SlotRunner implements CallSlot {
     return slotStateOf(this.#actor.getSnapshot())
   }
 
-  /** Whether the chart has a way on for this event. */
-  can(type: 'acquire'): boolean {
-    return this.#actor.getSnapshot().can({ type })
-  }
-
   acquire(trajectoryId: string | null): void {
     this.trajectoryId = trajectoryId
-    this.#actor.send({ type: 'acquire' })
+    this.#actor.send({ type: 'acquire', trajectoryId })
   }
 
   release(): void {

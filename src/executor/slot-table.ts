@@ -41,11 +41,10 @@ export class SlotTable {
     return this.#make(checked(slotInit, given, 'a slot'))
   }
 
-  slots(containerAddr: string, slotCount: number): Slot[] {
+  slots(containerAddr: string, slotCount: number): [Slot, ...Slot[]] {
     const { count: wanted } = checked(v.object({ count }), { count: slotCount }, 'slots')
-    return Array.from({ length: wanted }, (_, index) =>
-      this.#make({ slotId: `slot_${index}`, containerAddr }),
-    )
+    const slotAt = (index: number) => this.#make({ slotId: `slot_${index}`, containerAddr })
+    return [slotAt(0), ...Array.from({ length: wanted - 1 }, (_, index) => slotAt(index + 1))]
   }
 
   slotFromJSON(given: SlotJSON): Slot {

@@ -13,7 +13,7 @@ const ended = { call, settlement }
 const refusal = { refused: [], failure }
 
 const events = {
-  acquire: { type: 'acquire' },
+  acquire: { type: 'acquire', trajectoryId: 't' },
   release: { type: 'release', ...refusal },
   'release.reset': { type: 'release.reset', call, ...refusal },
   execute: { type: 'execute', call },
