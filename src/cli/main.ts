@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../../package.json'
 import { describeThrown } from '../errors.ts'
+import { addChartCommand } from './chart.ts'
 import { isDebugging } from './debugging.ts'
 import { CommandFailure, exitCodes } from './failure.ts'
 import { addHealthCommand } from './health.ts'
@@ -19,6 +20,7 @@ const program = new Command('sandbox-slots')
 addRunCommand(program)
 addServeCommand(program)
 addHealthCommand(program)
+addChartCommand(program)
 
 try {
   await program.parseAsync()

@@ -1,0 +1,22 @@
+/** The command `chart`. */
+import { Argument, type Command, Option } from 'commander'
+import * as v from 'valibot'
+import { coordinatorMachine, slotMachine } from '../actors/mod.ts'
+import { chartOf } from '../inspector/chart-model.ts'
+import { mermaidOf } from '../inspector/mermaid.ts'
+
+const machines = { slot: slotMachine, coordinator: coordinatorMachine } as const
+
+const names = ['slot', 'coordinator'] as const
+
+export function addChartCommand(program: Command): void {
+  program
+    .command('chart')
+    .summary('draw a state machine')
+    .description('Draws one of the state machines, read from the machine itself, on stdout.')
+    .addArgument(new Argument('[machine]', 'which one').choices(names).default('slot'))
+    .addOption(new Option('--format <format>', 'as what').choices(['mermaid']).default('mermaid'))
+    .action((name: unknown) => {
+      process.stdout.write(mermaidOf(chartOf(machines[v.parse(v.picklist(names), name)])))
+    })
+}
