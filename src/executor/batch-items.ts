@@ -66,6 +66,19 @@ export function checkedArgs(args: unknown): object {
   throw new SandboxUsageError('args', `Cannot use ${found} as args of a call: it must be an object`)
 }
 
+export function refuseDoubled(executionIds: readonly string[]): void {
+  const seen = new Set<string>()
+  for (const executionId of executionIds) {
+    if (seen.has(executionId)) {
+      throw new SandboxUsageError(
+        'executionId',
+        `Cannot execute a batch: two of its items are ${executionId}`,
+      )
+    }
+    seen.add(executionId)
+  }
+}
+
 function fromTuple(
   item: readonly unknown[],
   subject: string,

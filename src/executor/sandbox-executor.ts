@@ -11,12 +11,12 @@ import {
   checkedArgs,
   checkedBatchItem,
   checkedTool,
+  refuseDoubled,
 } from './batch-items.ts'
 import { aloneRequest, ExecutionCall, RawCall, toolCall } from './calls.ts'
 import type { Core } from './core.ts'
 import { coreOf, type ExecutorPorts } from './core-of.ts'
 import * as options from './options.ts'
-import type { PendingCall } from './pending-call.ts'
 import { bodyOf, readHealth } from './probe.ts'
 import type { ExecutionResult } from './results.ts'
 import { type ArgsOf, runnerOf, type Slot, type SlotDoor, type SlotInit, type SlotJSON } from './slot.ts'
@@ -115,7 +115,7 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
       const checkedItem = checkedBatchItem(item, index)
       return this.#toolCall({ ...checkedItem, timeoutMs: checkedItem.timeoutMs ?? timeoutMs }, signal, lane)
     })
-    refuseDoubled(calls)
+    refuseDoubled(calls.map((call) => call.executionId))
     for (const call of calls) this.#core.submit(call)
     return Promise.all(calls.map((call) => call.promise))
   }
@@ -174,17 +174,18 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
    * Ends the executor: what is not posted settles `not-run` (`closed`), what is posted has `graceMs` (2,000) to be
    * answered and is `unknown` then. Calls after it reject. Closing twice is closing once.
    */
-  close(given: { readonly graceMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(given)
-    return this.#closing
+  async close(given: { readonly graceMs?: number } = {}): Promise<void> {
+    const { graceMs = defaultCloseGraceMs } = options.checkedCloseOptions(given)
+    this.#closing ??= this.#close(graceMs)
+    await this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  async #close(given: unknown): Promise<void> {
-    await this.#core.drain(options.checkedCloseOptions(given).graceMs ?? defaultCloseGraceMs)
+  async #close(graceMs: number): Promise<void> {
+    await this.#core.drain(graceMs)
     this.#slots.stop()
   }
 
@@ -242,18 +243,5 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
   #refuseClosed(): void {
     if (this.#closing !== undefined)
       throw new SandboxError('closed', 'Cannot use this executor: it is closed')
-  }
-}
-
-function refuseDoubled(calls: readonly PendingCall[]): void {
-  const seen = new Set<string>()
-  for (const { executionId } of calls) {
-    if (seen.has(executionId)) {
-      throw new SandboxUsageError(
-        'executionId',
-        `Cannot execute a batch: two of its items are ${executionId}`,
-      )
-    }
-    seen.add(executionId)
   }
 }

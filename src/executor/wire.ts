@@ -14,8 +14,11 @@ import { executionResponse } from '../protocol/execution.ts'
 import { type Verdict, verdictOn } from '../retrying/verdict.ts'
 import type { Post } from './post.ts'
 
-/** Bytes of an answer that are read at most; 5 MB of artifact, escaped and encoded, fit. */
-export const answerBytes = 32 * 1024 * 1024
+/** Bytes of an answer that are read at most. 5 MB of artifact, escaped, fit; so does all that a full batch can print. */
+const maxAnswerBytes = 32 * 1024 * 1024
+
+/** More than one call's answer can have: 50,000 characters, escaped, and its metadata. */
+const callAnswerBytes = 1024 * 1024
 
 /** What a post brought: one settlement for each call, in their order, or a verdict on all of them. */
 export type Delivery =
@@ -37,7 +40,7 @@ async function deliverTo(transport: Transport, addr: string, post: Post): Promis
     url: addr + post.route,
     body: post.body,
     signal: post.signal,
-    maxBytes: answerBytes,
+    maxBytes: answerBudget(post),
   } as const
   switch (post.route) {
     case '/batch':
@@ -60,6 +63,12 @@ async function deliverTo(transport: Transport, addr: string, post: Post): Promis
     case '/artifacts/archive':
       return artifactDelivery(transport, post, { ...request, schema: archiveArtifactsResponse })
   }
+}
+
+function answerBudget({ route, calls }: Post): number {
+  return route.startsWith('/artifacts/')
+    ? maxAnswerBytes
+    : Math.min(maxAnswerBytes, callAnswerBytes * (calls.length + 1))
 }
 
 function delivery<T>(

@@ -2,8 +2,13 @@
 
 /** The body as text, or `undefined`, without reading on, when it is larger than `maxBytes`. Rejects when it is cut. */
 export async function readBounded(response: Response, maxBytes: number): Promise<string | undefined> {
-  if (fitsAsAnnounced(response, maxBytes)) return response.text()
+  const announced = announcedBytes(response)
+  if (announced !== undefined && announced <= maxBytes) return response.text()
   if (response.body === null) return ''
+  if (announced !== undefined) {
+    await response.body.cancel()
+    return undefined
+  }
   const decoder = new TextDecoder()
   const parts: string[] = []
   let bytes = 0
@@ -20,8 +25,8 @@ export async function readBounded(response: Response, maxBytes: number): Promise
   }
 }
 
-/** The fast path: a plain body of known length. A compressed one may grow. */
-function fitsAsAnnounced(response: Response, maxBytes: number): boolean {
-  const length = response.headers.get('content-length')
-  return length !== null && !response.headers.has('content-encoding') && Number(length) <= maxBytes
+/** The size of a plain body; a compressed one may grow, so its length says nothing. */
+function announcedBytes({ headers }: Response): number | undefined {
+  const length = headers.get('content-length')
+  return length === null || headers.has('content-encoding') ? undefined : Number(length)
 }

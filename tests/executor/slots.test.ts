@@ -137,11 +137,11 @@ describe('close', () => {
     const waiting = the(slot).bash('y')
     await settled()
     const closing = script.executor.close()
-    expect(script.executor.close()).toBe(closing)
+    const again = script.executor.close()
     expect(await waiting).toMatchObject({ outcome: 'not-run', failure: { code: 'closed' } })
     the(script.posts[0]).succeed()
     expect((await posted).outcome).toBe('exited')
-    await closing
+    await Promise.all([closing, again, script.executor.close()])
     expect([script.posts.length, script.executor.pending]).toEqual([1, 0])
     const later = the(slot)
       .bash('z')
@@ -149,6 +149,13 @@ describe('close', () => {
     expect(await later).toBeInstanceOf(SandboxError)
     expect(await later).toMatchObject({ code: 'closed' })
     expect(() => script.executor.slots('one:1', 1)).toThrow('closed')
+  })
+
+  test('refuses options that it does not know, and stays open', async () => {
+    await using script = scripted()
+    script.automatic()
+    expect(script.executor.close({ graceMs: -1 })).rejects.toThrow('graceMs')
+    expect((await script.executor.slots('one:1', 1)[0].bash('x')).success).toBe(true)
   })
 
   test('what is posted and not answered in time is unknown', async () => {
