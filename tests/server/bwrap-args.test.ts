@@ -69,6 +69,7 @@ test('of /etc there is only what programs need', () => {
 })
 
 test('the environment is cleared before it is set', () => {
+  expect(args).toContain('--clearenv')
   expect(args.indexOf('--clearenv')).toBeLessThan(args.indexOf('--setenv'))
   expect(operandsOf('--setenv', 1)).toEqual(Object.keys(sandboxEnvironment))
 })
