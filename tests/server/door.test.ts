@@ -172,3 +172,16 @@ describe('a body over 1 MiB', () => {
     socket.destroy()
   })
 })
+
+test('a body that breaks off is refused, and nothing of it runs', async () => {
+  const started: string[] = []
+  const sandbox = await openSandbox({ isolation: 'none', onCall: ({ type }) => started.push(type) })
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(call))
+      controller.error(new Error('cut'))
+    },
+  })
+  expect((await send(sandbox, {}, { body })).status).toBe(400)
+  expect(started).toEqual([])
+})

@@ -10,16 +10,17 @@ export type Body =
 export async function readJsonBody(request: Request, maxBytes: number): Promise<Body> {
   const parts: Uint8Array[] = []
   let bytes = 0
-  for await (const part of request.body ?? []) {
-    bytes += part.length
-    if (bytes > maxBytes) parts.length = 0
-    else parts.push(part)
-  }
-  if (bytes > maxBytes) return { kind: 'too-large', bytes }
   try {
+    for await (const part of request.body ?? []) {
+      bytes += part.length
+      if (bytes > maxBytes) parts.length = 0
+      else parts.push(part)
+    }
+    if (bytes > maxBytes) return { kind: 'too-large', bytes }
     const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(parts))
     return { kind: 'json', value: JSON.parse(text) }
   } catch {
+    // No UTF-8, no JSON, or a client that went away in the middle of its body.
     return { kind: 'invalid' }
   }
 }
