@@ -72,7 +72,7 @@ describe.skipIf(!hasBubblewrap)('bash in a sandbox', () => {
     await Bun.$`rm -rf ${workspace}`
     const { success, error, metadata } = await bash(sandbox, 'echo never')
     expect(success).toBe(false)
-    expect(error).toMatch(/^(Sandbox failed to start|The server failed)/)
+    expect(error).toMatch(/^Sandbox failed to start: bwrap: Can't find source path/)
     expect(metadata).not.toHaveProperty('exit_code')
   })
 

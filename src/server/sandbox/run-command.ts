@@ -74,7 +74,8 @@ function spawn(run: CommandRun, scriptFd: number, statusFd: number) {
   try {
     const child: Child = Bun.spawn([...commandLine(run)], {
       stdio: [...stdio],
-      cwd: run.workspace,
+      // bubblewrap finds the workspace itself, and says so when it cannot.
+      cwd: run.isolation.kind === 'none' ? run.workspace : '/',
       env: run.isolation.kind === 'none' ? { ...sandboxEnvironment, HOME: run.workspace } : {},
       // A session, so a process group, of its own: it is killed whole.
       detached: true,
