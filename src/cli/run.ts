@@ -18,6 +18,7 @@ import {
   notEmpty,
   slotsOption,
 } from './option-values.ts'
+import { note } from './print.ts'
 
 const runOptions = v.strictObject({
   slots: v.optional(v.number()),
@@ -87,7 +88,9 @@ export function addRunCommand(program: Command): void {
 async function run(file: string | undefined, options: RunOptions): Promise<number> {
   const job = await readJob(file, options)
   using interruption = listenForSignals((name) => {
-    console.error(`${name}: what runs has 2 s to end; a second one ends at once`)
+    // After the ^C of a terminal, and beside its bar.
+    const start = process.stderr.isTTY ? '\n' : ''
+    note(`${start}${name}: what runs has 2 s to end; a second one ends at once`)
   })
   const { summary, records } = await runInSlots(job, options, interruption.signal)
   if (job.isDemo && !options.json) console.log(`${formatDemo(job.trajectories, records)}\n`)

@@ -46,7 +46,11 @@ export function parseLine<T>(
 ): T {
   const at = `${file}:${lineNumber}`
   if (line.trim() === '') throw new CommandFailure(`${at}: the line is empty; it must be a JSON object`)
-  const parsed = v.safeParse(schema, parseJson(line, at))
+  const value = parseJson(line, at)
+  if (!v.is(jsonObject, value)) {
+    throw new CommandFailure(`${at}: the line must be a JSON object, not ${shown(value)}`)
+  }
+  const parsed = v.safeParse(schema, value)
   if (parsed.success) return parsed.output
   throw new CommandFailure(`${at}: ${describeIssue(parsed.issues[0])}`)
 }
@@ -61,15 +65,16 @@ function parseJson(line: string, at: string): unknown {
 }
 
 function describeIssue(issue: v.BaseIssue<unknown>): string {
-  const field = v.getDotPath(issue)
-  if (field === null) return `the line must be a JSON object, not ${shown(issue.input)}`
+  const field = v.getDotPath(issue) ?? 'the line'
   if (/object$/.test(issue.type) && issue.expected === 'never') return `unknown key ${JSON.stringify(field)}`
   if (issue.input === undefined) return `key ${JSON.stringify(field)} is missing`
   return `${field} ${issue.message}, not ${shown(issue.input)}`
 }
 
 function shown(value: unknown): string {
-  const text = Array.isArray(value) ? 'an array' : (JSON.stringify(value) ?? String(value))
+  if (Array.isArray(value)) return 'an array'
+  // As JSON an infinite number is null.
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }
 

@@ -83,27 +83,29 @@ class MermaidText {
     return home === this.#parents.get(to) ? home : undefined
   }
 
-  /** A way into a state around its source begins at that state's initial one: Mermaid cannot draw it to the border. */
   #edges(): Edge[] {
     return this.#chart.transitions.flatMap((way) =>
-      way.targets
-        .filter((target) => !this.#isInside(target, way.source))
-        .map((target) => ({
-          from: way.source,
-          to: this.#isInside(way.source, target) ? this.#entryOf(target) : target,
-          label: labelOf(way),
-        })),
+      way.targets.flatMap((target) => {
+        const to = this.#endOf(way.source, target)
+        return to === undefined ? [] : [{ from: way.source, to, label: labelOf(way) }]
+      }),
     )
+  }
+
+  /**
+   * Where the arrow ends: Mermaid draws none between a state and one around it. So a way outward ends at the initial
+   * state there, and what cannot be an arrow at all is undefined.
+   */
+  #endOf(source: string, target: string): string | undefined {
+    if (this.#isInside(target, source)) return undefined
+    if (!this.#isInside(source, target)) return target
+    const initial = this.#states.get(target)?.initial
+    return initial === undefined ? undefined : this.#endOf(source, initial)
   }
 
   #isInside(inner: string, outer: string): boolean {
     const parent = this.#parents.get(inner)
     return parent !== undefined && (parent === outer || this.#isInside(parent, outer))
-  }
-
-  #entryOf(id: string): string {
-    const initial = this.#states.get(id)?.initial
-    return initial === undefined ? id : this.#entryOf(initial)
   }
 
   #edge(depth: number, { from, to, label }: Edge): void {
@@ -120,11 +122,11 @@ class MermaidText {
     ]
   }
 
-  /** No arrow leads from a state into itself: Mermaid would not draw it. */
   #staysOf(way: ChartTransition): string[] {
-    const inner = way.targets.filter((target) => this.#isInside(target, way.source))
-    if (inner.length === 0) return way.targets.length === 0 ? [labelOf(way)] : []
-    return [`${labelOf(way)} → ${inner.map((target) => this.#states.get(target)?.key).join(', ')}`]
+    if (way.targets.length === 0) return [labelOf(way)]
+    const withoutArrow = way.targets.filter((target) => this.#endOf(way.source, target) === undefined)
+    if (withoutArrow.length === 0) return []
+    return [`${labelOf(way)} → ${withoutArrow.map((target) => this.#states.get(target)?.key).join(', ')}`]
   }
 
   #note(depth: number, name: string, lines: readonly string[]): void {

@@ -28,7 +28,7 @@ export function slotCount(
 ): number {
   if (status === null) {
     throw new CommandFailure(
-      `Cannot use the container ${address}: it does not answer GET /health with a JSON object`,
+      `Cannot use the container ${address}: GET /health brought no JSON object`,
       exitCodes.notAllRan,
     )
   }

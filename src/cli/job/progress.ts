@@ -1,5 +1,6 @@
 /** How far a job is, on stderr: a bar on a terminal, plain lines elsewhere. */
 import { SingleBar } from 'cli-progress'
+import { note } from '../print.ts'
 
 export interface Progress {
   start(): void
@@ -46,9 +47,9 @@ function lineProgress(total: number): Progress {
     start: () => {},
     ended: (success) => {
       const line = counter.ended(success)
-      if (line !== undefined) console.error(line)
+      if (line !== undefined) note(line)
     },
-    say: (line) => console.error(line),
+    say: (line) => note(line),
     stop: () => {},
   }
 }

@@ -4,6 +4,7 @@ import { SandboxExecutor } from '../../executor/sandbox-executor.ts'
 import type { Slot } from '../../executor/slot.ts'
 import { startServer, startServerAnyway } from '../embedded-server.ts'
 import type { IsolationOption } from '../option-values.ts'
+import { note } from '../print.ts'
 import { slotsOfContainers } from './open-slots.ts'
 import { createProgress } from './progress.ts'
 import type { ReadJob } from './read-job.ts'
@@ -81,8 +82,6 @@ export async function runWaiting(
 async function embed(job: ReadJob, options: JobOptions, resources: AsyncDisposableStack): Promise<string> {
   const { slots = defaultSlots, dataDir, isolation } = options
   const wanted = { slots, dataDir, isolation }
-  const server = await (job.isDemo
-    ? startServerAnyway(wanted, (line) => console.error(line))
-    : startServer(wanted))
+  const server = await (job.isDemo ? startServerAnyway(wanted, (line) => note(line)) : startServer(wanted))
   return resources.use(server).url
 }

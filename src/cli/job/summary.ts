@@ -75,12 +75,12 @@ export function summarise(parts: SummaryParts): Summary {
   const { calls, trajectories, before, now, containers, slots, counter } = parts
   const all: Ended[] = [...before, ...now]
   const durations = now.filter(({ outcome }) => ran(outcome)).map(({ duration_s }) => duration_s)
-  const counted = countsOf(all)
+  const total = countsOf(all)
   return {
     calls,
     trajectories,
-    succeeded: counted.succeeded,
-    failed: counted.failed,
+    succeeded: total.succeeded,
+    failed: total.failed,
     outcomes: {
       exited: countsOf(all, 'exited'),
       'timed-out': countsOf(all, 'timed-out'),
@@ -132,7 +132,7 @@ export function formatSummary(summary: Summary): string {
     ...(without_result > 0 ? [['without result', `${without_result} of ${summary.calls} calls`]] : []),
     ...(from_before > 0 ? [['from before', `${from_before} of ${summary.calls} calls`]] : []),
     ['trajectories', `${summary.trajectories} in ${slotsOf(summary)}`],
-    ['posts', `${summary.posts} (and ${summary.resets} resets)`],
+    ['posts', `${summary.posts} (and ${counted(summary.resets, 'reset')})`],
     ['calls per post', summary.calls_per_post?.toFixed(2) ?? '–'],
     ['duration p50', seconds(summary.duration_s.p50)],
     ['duration p95', seconds(summary.duration_s.p95)],
@@ -157,8 +157,11 @@ function alignHeader(rows: readonly Cell[][]): Cell[][] {
 }
 
 function slotsOf({ slots, containers }: Summary): string {
-  const counted = `${slots} slot${slots === 1 ? '' : 's'}`
-  return containers > 1 ? `${counted} of ${containers} containers` : counted
+  return containers > 1 ? `${counted(slots, 'slot')} of ${containers} containers` : counted(slots, 'slot')
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 function seconds(value: number | null): string {

@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { anyIsolation, bashCall, ended, isRunning, Place, startCli, startServe, until } from './support.ts'
+
+let place: Place
+beforeEach(() => {
+  place = new Place()
+})
+afterEach(() => place[Symbol.dispose]())
+
+/** A command that can be found among all processes. */
+function sleeping(): { command: string; mark: string } {
+  const mark = `sleep 60.${Math.floor(Math.random() * 1e9)}`
+  return { command: mark, mark }
+}
+
+const resultsArgs = ['run', 'calls.jsonl', '--slots', '2', '--out', 'results.jsonl']
+
+describe('a signal in mid-run', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)(
+    '%s ends it with what ended in the file, and nothing is left',
+    async (signal, code) => {
+      const { command, mark } = sleeping()
+      place.writeLines('calls.jsonl', [
+        bashCall('a', 'echo one'),
+        bashCall('a', command, 600),
+        bashCall('a', 'echo never'),
+        bashCall('b', 'echo two'),
+        bashCall('b', command, 600),
+        bashCall('c', 'echo never'),
+      ])
+      const child = startCli([...resultsArgs, ...anyIsolation], { cwd: place.path })
+      await until(() => place.lines('results.jsonl').length === 2 && isRunning(mark))
+      child.kill(signal)
+      const { exitCode, stdout, stderr } = await ended(child)
+      expect(exitCode).toBe(code)
+      expect(stderr).toContain(`${signal}: what runs has 2 s to end; a second one ends at once`)
+      expect(
+        place
+          .records('results.jsonl')
+          .map(({ index }) => index)
+          .toSorted(),
+      ).toEqual([0, 3])
+      expect(stdout).toMatch(/^without result +4 of 6 calls$/m)
+      expect(isRunning(mark)).toBe(false)
+      expect(place.leftovers).toEqual([])
+    },
+    20_000,
+  )
+
+  test('can be resumed after it', async () => {
+    place.writeLines('calls.jsonl', [
+      bashCall('a', 'echo one'),
+      bashCall('b', 'echo two'),
+      bashCall('b', '[[ -e ../../go ]] || sleep 600', 600),
+    ])
+    const args = [...resultsArgs, '--isolation', 'none']
+    const child = startCli(args, { cwd: place.path })
+    await until(() => place.lines('results.jsonl').length === 2)
+    child.kill('SIGINT')
+    expect((await ended(child)).exitCode).toBe(130)
+    place.write('temporary/go', '')
+    const again = await ended(startCli([...args, '--resume', '--json'], { cwd: place.path }))
+    expect(JSON.parse(again.stdout)).toMatchObject({ calls: 3, succeeded: 3, from_before: 1 })
+    expect(
+      place
+        .records('results.jsonl')
+        .map(({ index }) => index)
+        .toSorted(),
+    ).toEqual([0, 1, 2])
+    expect(again.exitCode).toBe(0)
+  }, 20_000)
+
+  test('a second one, after a moment, ends at once', async () => {
+    const { command, mark } = sleeping()
+    place.writeLines('calls.jsonl', [bashCall('a', command, 600)])
+    const server = await startServe(anyIsolation, { cwd: place.path })
+    const child = startCli(['run', 'calls.jsonl', '--container', server.url], { cwd: place.path })
+    await until(() => isRunning(mark))
+    child.kill('SIGINT')
+    child.kill('SIGINT')
+    // Too early for a second press: npm hands the signal of a terminal on, so that it comes twice.
+    await Bun.sleep(500)
+    expect(child.exitCode).toBeNull()
+    child.kill('SIGINT')
+    const { exitCode, stdout } = await ended(child)
+    expect({ exitCode, stdout }).toEqual({ exitCode: 130, stdout: '' })
+
+    server.child.kill('SIGINT')
+    expect(await server.child.exited).toBe(0)
+    expect(isRunning(mark)).toBe(false)
+    expect(place.leftovers).toEqual([])
+  }, 20_000)
+})
+
+describe('a server that is killed in mid-run', () => {
+  test('leaves every call with a line that says why', async () => {
+    const [one, other] = [sleeping(), sleeping()]
+    const server = await startServe(['--slots', '2', ...anyIsolation], { cwd: place.path })
+    place.writeLines('calls.jsonl', [
+      bashCall('a', 'echo one'),
+      bashCall('a', one.command, 600),
+      bashCall('a', 'echo never'),
+      bashCall('b', 'echo two'),
+      bashCall('b', other.command, 600),
+      bashCall('c', 'echo never'),
+      bashCall('d', 'echo never'),
+    ])
+    const args = ['run', 'calls.jsonl', '--container', server.url, '--out', 'results.jsonl']
+    const child = startCli(args, { cwd: place.path })
+    await until(() => isRunning(one.mark) && isRunning(other.mark))
+    server.child.kill('SIGKILL')
+    const { exitCode, stdout, stderr } = await ended(child)
+
+    const records = place.records('results.jsonl').toSorted((a, b) => a.index - b.index)
+    expect(records.map(({ index, outcome }) => `${index} ${outcome}`)).toEqual([
+      '0 exited',
+      '1 unknown',
+      '2 not-run',
+      '3 exited',
+      '4 unknown',
+      '5 not-run',
+      '6 not-run',
+    ])
+    for (const { outcome, error } of records) if (outcome !== 'exited') expect(error).not.toBe('')
+    expect(records[2]?.error).toStartWith('Not run: call 1 of this trajectory ended as unknown')
+    expect(records[6]?.error).toContain('no slot is left (the reset of slot_')
+    expect(records[6]?.error).toContain('Failed after 3 attempts')
+    expect(stderr).toContain('is not used any more, its reset failed: Failed after 3 attempts')
+    expect(stdout).toMatch(/^not-run +3 +0 +3$/m)
+    expect(exitCode).toBe(1)
+  }, 30_000)
+})
