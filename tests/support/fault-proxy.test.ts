@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { type Fault, startFaultProxy } from './fault-proxy.ts'
+import { type Fault, type FaultPlan, startFaultProxy } from './fault-proxy.ts'
 
 const bodies: string[] = []
 const target = Bun.serve({
@@ -13,48 +13,187 @@ const target = Bun.serve({
 afterAll(() => target.stop(true))
 
 /** What a client sees through the fault: the body, or how it failed. */
-async function through(fault: Fault): Promise<{ seen: string; served: number; passed: number }> {
+async function through(
+  fault: Fault,
+  plan: FaultPlan = () => fault,
+): Promise<{ seen: string; served: string[]; passed: number; posts: number; struck: readonly Fault[] }> {
   bodies.length = 0
-  await using proxy = await startFaultProxy({ target: target.url.origin, plan: () => fault })
-  const body = 'y'.repeat(500)
+  await using proxy = await startFaultProxy({ target: target.url.origin, plan })
+  const seen = await posted(proxy.url)
+  const { requestBytes = 0, responseBytes = 0, struck = [] } = proxy.connections[0] ?? {}
+  const passed = 'in' in fault && fault.in === 'request' ? requestBytes : responseBytes
+  return { seen, served: [...bodies], passed, posts: proxy.posts, struck }
+}
+
+function posted(url: string, options: RequestInit = {}): Promise<string> {
   const signal = AbortSignal.timeout(150)
-  const seen = await fetch(proxy.url, { method: 'POST', body, keepalive: false, signal })
+  return fetch(url, { method: 'POST', body: 'y'.repeat(500), keepalive: false, signal, ...options })
     .then((response) => response.text())
     .catch((error: Error) => `failed: ${error.name}`)
-  const { requestBytes = 0, responseBytes = 0 } = proxy.connections[0] ?? {}
-  return {
-    seen,
-    served: bodies.length,
-    passed: fault.kind === 'none' ? 0 : fault.in === 'request' ? requestBytes : responseBytes,
-  }
 }
+
+const endings = ['reset', 'close', 'stall'] as const
 
 describe('the fault proxy', () => {
   test('passes everything on when nothing is to go wrong', async () => {
-    expect(await through({ kind: 'none' })).toMatchObject({ seen: 'x'.repeat(1_000), served: 1 })
+    const { seen, served, posts, struck } = await through({ kind: 'none' })
+    expect([seen, served, posts, struck]).toEqual(['x'.repeat(1_000), ['y'.repeat(500)], 1, []])
   })
 
-  test.each(['reset', 'close', 'stall'] as const)('%s before the server saw the request', async (kind) => {
-    const { seen, served, passed } = await through({ kind, in: 'request', at: 20 })
+  test.each(endings)('%s before the server saw the request', async (kind) => {
+    const { seen, served, passed, posts } = await through({ kind, in: 'request', at: 20 })
     expect(seen).toStartWith('failed')
-    expect([served, passed]).toEqual([0, 20])
+    expect([served, passed, posts]).toEqual([[], 20, 0])
   })
 
-  test.each(['reset', 'close', 'stall'] as const)('%s in the middle of the answer', async (kind) => {
+  test.each(endings)('%s as soon as the client has connected', async (kind) => {
+    const { seen, served, struck } = await through({ kind, in: 'connect' })
+    expect(seen).toStartWith('failed')
+    expect([served, struck]).toEqual([[], [{ kind, in: 'connect' }]])
+  })
+
+  test.each(endings)('%s after the server saw the request, before its answer', async (kind) => {
+    const { seen, served, passed, posts } = await through({ kind, in: 'response' })
+    expect(seen).toStartWith('failed')
+    expect([served.length, passed, posts]).toEqual([1, 0, 1])
+  })
+
+  test.each(endings)('%s when the request has passed', async (kind) => {
+    const { seen, posts } = await through({ kind, in: 'request', at: 'end' })
+    expect(seen).toStartWith('failed')
+    expect(posts).toBe(1)
+  })
+
+  test.each(endings)('%s in the middle of the answer', async (kind) => {
     const { seen, served, passed } = await through({ kind, in: 'response', at: 300 })
     expect(seen).toStartWith('failed')
-    expect([served, passed]).toEqual([1, 300])
+    expect([served.length, passed]).toEqual([1, 300])
   })
 
-  test('delays and drips without loss', async () => {
-    for (const kind of ['delay', 'drip'] as const) {
-      const { seen } = await through({ kind, in: 'response', at: 300, ms: 5 })
-      expect(seen).toBe('x'.repeat(1_000))
+  test('delays and drips without loss, either way', async () => {
+    const faults: Fault[] = [
+      { kind: 'delay', in: 'response', at: 300, ms: 5 },
+      { kind: 'drip', in: 'response', at: 300 },
+      { kind: 'drip', in: 'request', at: 40, bytes: 300 },
+      { kind: 'drip', in: 'response', at: 500, bytes: 5, everyMs: 1 },
+    ]
+    for (const fault of faults) {
+      const { seen, served, struck } = await through(fault)
+      expect([seen, served]).toEqual(['x'.repeat(1_000), ['y'.repeat(500)]])
+      expect(struck).toEqual([fault])
     }
   })
 
   test('garbles what comes after an offset', async () => {
     const { seen } = await through({ kind: 'garble', in: 'response', at: 700 })
     expect(seen).toMatch(/^x+#+$/)
+  })
+
+  test('garbles some bytes', async () => {
+    const { seen } = await through({ kind: 'garble', in: 'response', at: 700, with: 'NO' })
+    expect(seen).toMatch(/^x+NOx+$/)
+    expect(seen).toHaveLength(1_000)
+    const { served } = await through({ kind: 'garble', in: 'request', at: 400, with: '!!!' })
+    expect(served[0]).toMatch(/^y+!!!y+$/)
+  })
+
+  test('loses bytes: the other side waits for them', async () => {
+    const { seen, passed } = await through({ kind: 'truncate', in: 'response', at: 700, bytes: 10 })
+    expect(seen).toBe('failed: TimeoutError')
+    expect(passed).toBeGreaterThan(1_000)
+  })
+
+  test('lets bytes come twice', async () => {
+    const { seen } = await through({ kind: 'duplicate', in: 'response', at: 700, bytes: 10 })
+    expect(seen).toBe('x'.repeat(1_000))
+  })
+
+  test('applies several faults to one message', async () => {
+    const one = { kind: 'garble', in: 'response', at: 500, with: 'A' } as const
+    const other = { kind: 'garble', in: 'response', at: 600, with: 'B' } as const
+    const { seen, struck } = await through(other, [[other, one]])
+    expect(seen).toMatch(/^x+Ax+Bx+$/)
+    expect(struck).toEqual([one, other])
+  })
+})
+
+describe('the plan of a fault proxy', () => {
+  test('is a list by request, on reused connections too', async () => {
+    const plan = [undefined, undefined, { kind: 'reset', in: 'response', at: 30 }] as const
+    await using proxy = await startFaultProxy({ target: target.url.origin, plan })
+    const seen: string[] = []
+    for (let index = 0; index < 4; index += 1) seen.push(await posted(proxy.url, { keepalive: true }))
+    expect(seen.map((text) => text.length === 1_000)).toEqual([true, true, false, true])
+    expect(proxy.requests.map(({ connection, nth }) => [connection, nth])).toEqual([
+      [0, 0],
+      [0, 1],
+      [0, 2],
+      [1, 0],
+    ])
+    expect(proxy.requests[2]).toMatchObject({ method: 'POST', path: '/', reached: true, responseBytes: 30 })
+    expect(proxy.requests[0]?.requestBytes).toBe(proxy.requests[3]?.requestBytes)
+  })
+
+  test('sees what a request is', async () => {
+    const plan: FaultPlan = {
+      request: ({ path }) => (path === '/bad' ? { kind: 'reset', in: 'request' } : undefined),
+    }
+    await using proxy = await startFaultProxy({ target: target.url.origin, plan })
+    expect(await posted(`${proxy.url}/good`)).toHaveLength(1_000)
+    expect(await posted(`${proxy.url}/bad`)).toStartWith('failed')
+    expect(proxy.posts).toBe(1)
+  })
+
+  test('can be changed on the way', async () => {
+    await using proxy = await startFaultProxy({ target: target.url.origin })
+    expect(await posted(proxy.url)).toHaveLength(1_000)
+    proxy.setPlan(() => ({ kind: 'reset', in: 'request' }))
+    expect(await posted(proxy.url)).toStartWith('failed')
+  })
+
+  test('reaches streamed bodies, request by request', async () => {
+    bodies.length = 0
+    const plan = [undefined, { kind: 'drip', in: 'request' }, undefined] as const
+    await using proxy = await startFaultProxy({ target: target.url.origin, plan })
+    const streamed = () => new Blob(['one ', 'two']).stream().pipeThrough(new TransformStream())
+    for (let index = 0; index < 3; index += 1) {
+      expect(await posted(proxy.url, { body: streamed(), keepalive: true })).toHaveLength(1_000)
+    }
+    expect(bodies).toEqual(['one two', 'one two', 'one two'])
+    expect(proxy.requests.map(({ reached }) => reached)).toEqual([true, true, true])
+  })
+})
+
+describe('a fault proxy that does not listen', () => {
+  test('refuses, and accepts again at the same address', async () => {
+    await using proxy = await startFaultProxy({ target: target.url.origin })
+    const { url } = proxy
+    expect(await posted(url, { keepalive: true })).toHaveLength(1_000)
+    await proxy.refuse()
+    const code = await fetch(url, { method: 'POST' }).catch((error: Error) => Reflect.get(error, 'code'))
+    expect(code).toMatch(/^(ConnectionRefused|ECONNREFUSED)$/)
+    await proxy.accept()
+    expect(proxy.url).toBe(url)
+    expect(await posted(url)).toHaveLength(1_000)
+    expect(proxy.posts).toBe(2)
+  })
+
+  test('cuts what is under way when it stops', async () => {
+    const proxy = await startFaultProxy({
+      target: target.url.origin,
+      plan: () => ({ kind: 'stall', in: 'response' }),
+    })
+    const seen = posted(proxy.url, { signal: AbortSignal.timeout(5_000) })
+    while (proxy.connections[0]?.struck.length !== 1) await Bun.sleep(1)
+    await proxy.stop()
+    expect(await seen).not.toBe('failed: TimeoutError')
+  })
+
+  test('passes on that the target is not there', async () => {
+    const gone = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() })
+    await gone.stop(true)
+    await using proxy = await startFaultProxy({ target: gone.url.origin })
+    expect(await posted(proxy.url)).toStartWith('failed')
+    expect(proxy.posts).toBe(0)
   })
 })
