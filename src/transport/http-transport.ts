@@ -11,6 +11,7 @@ import { readBounded } from './read-bounded.ts'
 /** The part of `fetch` that is used. */
 export type Fetch = (request: Request) => Promise<Response>
 
+/** Options of `createHttpTransport`. */
 export interface HttpTransportOptions {
   /** Sent as `Authorization: Bearer …`. */
   readonly token?: string
