@@ -1,4 +1,5 @@
 /** What `startSandboxServer` takes. */
+import { isIPv6 } from 'node:net'
 import * as v from 'valibot'
 import { SandboxUsageError } from '../errors.ts'
 
@@ -6,13 +7,21 @@ import { SandboxUsageError } from '../errors.ts'
 export interface SandboxLimits {
   /** Size of `/tmp`, and of `/dev/shm`, in a sandbox, in bytes. Default 268,435,456 (256 MiB). */
   readonly tmpBytes?: number
+  /** How many processes and threads a call may have at a time, from 16 to 4,194,304. Default 256. */
+  readonly processes?: number
+  /** Address space of each process of a call, in bytes, from 32 MiB to 1 PiB. Default 4,294,967,296 (4 GiB). */
+  readonly memoryBytes?: number
+  /** Size of each file that a call writes, in bytes, from 4 KiB to 1 PiB. Default 1,073,741,824 (1 GiB). */
+  readonly fileBytes?: number
+  /** How many files each process of a call may have open, from 16 to 1,048,576. Default 1,024. */
+  readonly openFiles?: number
 }
 
 /** Options of `startSandboxServer`. */
 export interface SandboxServerOptions {
   /** How many slots, from 1 to 4,096. Default 8. */
   readonly slots?: number
-  /** The address to listen on; only a loopback address for now. Default `"127.0.0.1"`. */
+  /** The address to listen on. One that is not loopback needs a `token`. Default `"127.0.0.1"`. */
   readonly host?: string
   /** The TCP port; 0, the default, takes any free one. */
   readonly port?: number
@@ -27,6 +36,16 @@ export interface SandboxServerOptions {
    */
   readonly isolation?: 'bubblewrap' | 'none'
   readonly limits?: SandboxLimits
+  /**
+   * Whether a call that says `allow_network` gets the machine's network; it can then reach this server too, so this needs
+   * a `token`. Default `false`: no sandbox has a network.
+   */
+  readonly network?: boolean
+  /**
+   * What every request must show, as `Authorization: Bearer …`: 16 to 512 visible ASCII characters. Without it
+   * `GET /health` answers `{"status": "ok"}`, and nothing else answers. Default none: who reaches the port comes in.
+   */
+  readonly token?: string
   /**
    * Web pages that may talk to this server, as in `http://127.0.0.1:3000`. Default none.
    * @internal
@@ -57,12 +76,16 @@ export interface SandboxSettings {
   readonly port: number
   readonly dataDir: string | undefined
   readonly isolation: 'bubblewrap' | 'none'
-  readonly limits: { readonly tmpBytes: number }
+  readonly limits: Required<SandboxLimits>
+  readonly network: boolean
+  readonly token: string | undefined
   readonly allowedOrigins: readonly string[]
   readonly allowedHosts: readonly string[]
   readonly bwrapPath: string | undefined
   readonly onCall: ((event: CallEvent) => void) | undefined
 }
+
+const MiB = 2 ** 20
 
 const integer = (min: number, max: number) =>
   v.pipe(
@@ -79,8 +102,22 @@ const path = v.pipe(
 )
 
 const limits = v.strictObject(
-  { tmpBytes: v.optional(integer(4_096, 2 ** 40), 268_435_456) },
+  {
+    tmpBytes: v.optional(integer(4_096, 2 ** 40), 256 * MiB),
+    processes: v.optional(integer(16, 2 ** 22), 256),
+    memoryBytes: v.optional(integer(32 * MiB, 2 ** 50), 4_096 * MiB),
+    fileBytes: v.optional(integer(4_096, 2 ** 50), 1_024 * MiB),
+    openFiles: v.optional(integer(16, 2 ** 20), 1_024),
+  },
   'must be an object',
+)
+
+const tokenMessage = 'must be a text of 16 to 512 visible ASCII characters, without spaces'
+
+const token = v.pipe(
+  v.string(tokenMessage),
+  // What a header can carry, and nobody guesses.
+  v.check((text) => /^[\x21-\x7e]{16,512}$/.test(text), tokenMessage),
 )
 
 const publicEntries = {
@@ -88,10 +125,7 @@ const publicEntries = {
   host: v.optional(
     v.pipe(
       v.string('must be a string'),
-      v.check(
-        isLoopback,
-        'must be a loopback address (127.0.0.1, ::1, localhost): without a token only those are safe, and tokens come later',
-      ),
+      v.check((text) => isIPv6(text) || /^[\w.-]+$/.test(text), 'must be an address or a name, without port'),
     ),
     '127.0.0.1',
   ),
@@ -99,6 +133,8 @@ const publicEntries = {
   dataDir: v.optional(path),
   isolation: v.optional(v.picklist(['bubblewrap', 'none'], 'must be "bubblewrap" or "none"'), 'bubblewrap'),
   limits: v.optional(limits, {}),
+  network: v.optional(v.boolean('must be true or false'), false),
+  token: v.optional(token),
   allowedOrigins: v.optional(v.array(v.string('must be a string'), 'must be an array'), []),
 }
 
@@ -115,16 +151,35 @@ const sandboxOptions = v.strictObject({ ...publicEntries, ...internalEntries }, 
 
 /** Checks what a user of `startSandboxServer` gave; throws a SandboxUsageError that names the field. */
 export function checkServerOptions(options: unknown): void {
-  const parsed = v.safeParse(serverOptions, options)
-  if (!parsed.success) throw usageError(parsed.issues[0])
+  checked(serverOptions, options)
 }
 
 /** Checks the options of `createSandbox` and fills the defaults in. */
 export function sandboxSettings(options: unknown): SandboxSettings {
-  const parsed = v.safeParse(sandboxOptions, options)
+  const output = checked(sandboxOptions, options)
+  const { dataDir, token, bwrapPath, onCall } = output
+  return { ...output, dataDir, token, bwrapPath, onCall }
+}
+
+interface Doors {
+  readonly host: string
+  readonly network: boolean
+  readonly token?: string | undefined
+}
+
+function checked<T extends Doors>(schema: v.GenericSchema<unknown, T>, options: unknown): T {
+  const parsed = v.safeParse(schema, options)
   if (!parsed.success) throw usageError(parsed.issues[0])
-  const { dataDir, bwrapPath, onCall } = parsed.output
-  return { ...parsed.output, dataDir, bwrapPath, onCall }
+  const { host, network, token } = parsed.output
+  if (token === undefined && !isLoopback(host)) {
+    const message = `host ${show(host)} needs a token: without one only a loopback address is safe (127.0.0.1, ::1, localhost)`
+    throw new SandboxUsageError('host', message)
+  }
+  if (token === undefined && network) {
+    const message = 'network true needs a token: with a network, what runs in a sandbox can reach this server'
+    throw new SandboxUsageError('network', message)
+  }
+  return parsed.output
 }
 
 function usageError(issue: v.BaseIssue<unknown>): SandboxUsageError {
@@ -132,7 +187,9 @@ function usageError(issue: v.BaseIssue<unknown>): SandboxUsageError {
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     return new SandboxUsageError(field, `${field} is not an option of the sandbox server`)
   }
-  return new SandboxUsageError(field, `${field} ${issue.message}; got ${show(issue.input)}`)
+  // A secret is not repeated, not even a wrong one.
+  const got = field === 'token' ? '' : `; got ${show(issue.input)}`
+  return new SandboxUsageError(field, `${field} ${issue.message}${got}`)
 }
 
 function show(value: unknown): string {

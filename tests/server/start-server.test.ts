@@ -52,6 +52,22 @@ describe('misuse names the field', () => {
     [{ host: '192.168.1.1' }, 'host'],
     [{ host: '127.0.0.1.example' }, 'host'],
     [{ host: '::' }, 'host'],
+    [{ host: '' }, 'host'],
+    [{ host: '127.0.0.1:80', token: 'a-token-long-enough' }, 'host'],
+    [{ host: 7 }, 'host'],
+    [{ network: true }, 'network'],
+    [{ network: 'yes' }, 'network'],
+    [{ token: '' }, 'token'],
+    [{ token: 'fifteen-letters' }, 'token'],
+    [{ token: 'with a space in it' }, 'token'],
+    [{ token: 'with-a-line-end-\n' }, 'token'],
+    [{ token: 'wíth-an-accent-in-it' }, 'token'],
+    [{ token: 'x'.repeat(513) }, 'token'],
+    [{ token: 1234567890123456 }, 'token'],
+    [{ limits: { processes: 0 } }, 'limits.processes'],
+    [{ limits: { memoryBytes: 1_000 } }, 'limits.memoryBytes'],
+    [{ limits: { fileBytes: Number.POSITIVE_INFINITY } }, 'limits.fileBytes'],
+    [{ limits: { openFiles: '1024' } }, 'limits.openFiles'],
     [null, 'options'],
     ['options', 'options'],
   ])('%j', async (options, field) => {
@@ -61,9 +77,18 @@ describe('misuse names the field', () => {
     expect(String(thrown)).toContain(field)
   })
 
-  test('and an address that is not loopback is told why', async () => {
-    const thrown = await thrownBy(() => startSandboxServer({ host: '0.0.0.0' }))
-    expect(String(thrown)).toContain('token')
+  test('and an address that is not loopback, or a network, is told why', async () => {
+    for (const options of [{ host: '0.0.0.0' }, { network: true }]) {
+      expect(String(await thrownBy(() => startSandboxServer(options)))).toContain('needs a token')
+    }
+  })
+
+  test('and a token that is refused is not repeated', async () => {
+    for (const token of ['hunter2', 'hunter2 hunter2 hunter2']) {
+      const thrown = await thrownBy(() => startSandboxServer({ token }))
+      expect(String(thrown)).toContain('token must be')
+      expect(`${thrown} ${JSON.stringify(thrown)}`).not.toContain('hunter2')
+    }
   })
 })
 
