@@ -43,7 +43,7 @@ interface History {
 async function run(fault: Fault, fresh: boolean, calls: 1 | 2): Promise<History> {
   await using proxy = await startFaultProxy({
     target: server.url,
-    plan: (index) => (index === (fresh ? 1 : 0) ? fault : { kind: 'none' }),
+    plan: { request: ({ method }) => (method === 'POST' ? fault : { kind: 'none' }) },
   })
   const posts = new Map<string, number>()
   const oneShot: Fetch = (request) => fetch(request, { keepalive: false })
