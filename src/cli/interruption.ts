@@ -9,26 +9,20 @@ export interface Interruption extends Disposable {
   readonly exitCode: number | undefined
 }
 
-/**
- * One press of Ctrl-C can come twice: a terminal signals the whole process group, and npm, which is in it, hands its
- * own on. Nobody presses twice this fast.
- */
-const samePressMs = 300
-
 const codes = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const
 
 /** Listens until it is disposed. `onFirst` may print. */
 export function listenForSignals(onFirst: (name: string) => void = () => {}): Interruption {
   const controller = new AbortController()
+  const presses = new Presses()
   let exitCode: number | undefined
-  let firstAt = 0
   const listen = (name: keyof typeof codes) => {
-    if (exitCode === undefined) {
+    const press = presses.press(performance.now())
+    if (press === 'first') {
       exitCode = codes[name]
-      firstAt = performance.now()
       onFirst(name)
       controller.abort()
-    } else if (performance.now() - firstAt > samePressMs) {
+    } else if (press === 'again') {
       process.exit(exitCode)
     }
   }
@@ -45,5 +39,22 @@ export function listenForSignals(onFirst: (name: string) => void = () => {}): In
       process.off('SIGINT', onInterrupt)
       process.off('SIGTERM', onTerminate)
     },
+  }
+}
+
+/** Nobody presses twice this fast. */
+const samePressMs = 300
+
+/**
+ * Signals as the user meant them. One press of Ctrl-C can come twice: a terminal signals the whole process group, and
+ * npm, which is in it, hands its own on.
+ */
+export class Presses {
+  #firstAt: number | undefined
+
+  press(nowMs: number): 'first' | 'same' | 'again' {
+    if (this.#firstAt !== undefined) return nowMs - this.#firstAt > samePressMs ? 'again' : 'same'
+    this.#firstAt = nowMs
+    return 'first'
   }
 }

@@ -9,7 +9,7 @@ import { listenForSignals } from './interruption.ts'
 import { type ReadJob, readJob } from './job/read-job.ts'
 import type { ResultRecord } from './job/records.ts'
 import { defaultSlots, type JobListeners, type JobOptions, runWaiting } from './job/run-waiting.ts'
-import { allRan, formatSummary, PostCounter, summarise } from './job/summary.ts'
+import { allRan, formatSummary, PostCounter, type Summary, summarise } from './job/summary.ts'
 import {
   addresses,
   dataDirOption,
@@ -96,7 +96,18 @@ async function run(file: string | undefined, options: RunOptions): Promise<numbe
   if (job.isDemo && !options.json) console.log(`${formatDemo(job.trajectories, records)}\n`)
   console.log(options.json ? JSON.stringify(summary) : formatSummary(summary))
   if (interruption.exitCode !== undefined) return interruption.exitCode
-  return allRan(summary) ? exitCodes.allRan : exitCodes.notAllRan
+  if (allRan(summary)) return exitCodes.allRan
+  if (options.out !== undefined) note(repeatHint(summary, options.out))
+  return exitCodes.notAllRan
+}
+
+/** They have lines, so that --resume alone skips them. */
+function repeatHint({ calls, outcomes }: Summary, out: string): string {
+  const lost = calls - outcomes.exited.calls - outcomes['timed-out'].calls
+  return (
+    `${lost} calls did not run, or nobody knows whether they ran. To run their trajectories again: remove their ` +
+    `lines from ${out}, then use --resume.`
+  )
 }
 
 async function runInSlots(job: ReadJob, options: JobOptions, signal: AbortSignal) {

@@ -1,8 +1,9 @@
 /** The results file: one JSON object a line, appended as calls end. */
 import { appendFileSync, closeSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { realpath, stat } from 'node:fs/promises'
+import { lstat, realpath, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { CommandFailure, exitCodes } from '../failure.ts'
-import { errorCode, fileTrouble } from '../text-file.ts'
+import { fileTrouble } from '../text-file.ts'
 import type { ResultRecord } from './records.ts'
 
 /** Where results go. */
@@ -20,26 +21,27 @@ export const noResultsFile: ResultsSink = { append: () => {}, close: () => {} }
  */
 export async function openResultsFile(path: string, kept: readonly string[]): Promise<ResultsSink> {
   try {
-    const target = await realTarget(path)
-    if (await isReplaceable(target)) replace(target, kept)
-    return sinkOf(path, openSync(target, 'a'))
+    const replaceable = await replaceablePath(path)
+    if (replaceable !== null) replace(replaceable, kept)
+    return sinkOf(path, openSync(path, 'a'))
   } catch (thrown) {
     throw new CommandFailure(`Cannot write the results file ${path}: ${fileTrouble(thrown)}`)
   }
 }
 
-/** Through symlinks: the file is replaced, not the link. */
-async function realTarget(path: string): Promise<string> {
-  return await realpath(path).catch((thrown: unknown) => {
-    if (errorCode(thrown) === 'ENOENT') return path
-    throw thrown
-  })
+/** The file itself, behind symlinks; null for a terminal, a pipe or a device, which are only appended to. */
+async function replaceablePath(path: string): Promise<string | null> {
+  const stats = await stat(path).catch(() => null)
+  if (stats === null) return (await isSymlink(path)) ? null : path
+  return stats.isFile() && !/^\/(dev|proc)\//.test(resolve(path)) ? await realpath(path) : null
 }
 
-/** A terminal, a pipe or a device is only appended to. */
-async function isReplaceable(path: string): Promise<boolean> {
-  const stats = await stat(path).catch(() => null)
-  return stats === null || stats.isFile()
+/** One whose file is not there yet: opening it makes the file. */
+async function isSymlink(path: string): Promise<boolean> {
+  return await lstat(path).then(
+    (stats) => stats.isSymbolicLink(),
+    () => false,
+  )
 }
 
 function replace(path: string, kept: readonly string[]): void {

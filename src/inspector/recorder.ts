@@ -1,0 +1,131 @@
+/** Floor 3: turns XState's inspection events into records. Holds no actor, call or snapshot. Browser compatible. */
+import type { ActorRefLike, InspectionEvent } from 'xstate'
+import { type EventData, eventData } from './event-data.ts'
+import { History, type HistoryLimits } from './history.ts'
+import { TakenEdges } from './microsteps.ts'
+import type { StepRecord } from './records.ts'
+
+/** What is recorded of one actor until its chart has moved. */
+interface Seen {
+  readonly actor: number
+  /** Events on their way to the chart, in order. */
+  readonly pending: { readonly event: object; readonly step: Step }[]
+  state: string
+}
+
+type Step = { -readonly [K in keyof StepRecord]: StepRecord[K] }
+
+/** What a record takes beside its texts. */
+const recordBytes = 240
+
+const nobody: readonly string[] = []
+
+/** The recording of one process: a bounded history. */
+export class Recorder {
+  readonly history: History
+  readonly #seen = new WeakMap<object, Seen>()
+  readonly #taken = new TakenEdges()
+  readonly #states = new Map<string, string>()
+  readonly #now: () => number
+  #actors = 0
+
+  constructor(limits: HistoryLimits, now: () => number) {
+    this.history = new History(limits)
+    this.#now = now
+  }
+
+  /** Takes an inspection event. Never throws: it runs inside the actors that it looks at. */
+  readonly inspect = (event: InspectionEvent): void => {
+    if (event.type === '@xstate.event') this.#came(event.actorRef, event.event)
+    else if (event.type === '@xstate.microstep') this.#moved(event)
+  }
+
+  #came(actorRef: ActorRefLike, event: { readonly type: string }): void {
+    const seen = this.#seen.get(actorRef) ?? this.#begin(actorRef)
+    if (event.type !== 'xstate.init') seen.pending.push({ event, step: this.#push(seen, event) })
+  }
+
+  #moved(microstep: Extract<InspectionEvent, { type: '@xstate.microstep' }>): void {
+    const { actorRef, event, snapshot } = microstep
+    // The first microsteps come before the actor is there.
+    const seen = this.#seen.get(actorRef)
+    if (seen === undefined) return
+    const step = takePending(seen, event) ?? this.#push(seen, event)
+    const { edges, actions } = this.#taken.of(microstep)
+    step.edges = edges
+    step.actions = actions
+    seen.state = this.#stateOf(snapshot)
+    step.state = seen.state
+    if (snapshot.status !== 'active') {
+      step.stopped = true
+      seen.pending.length = 0
+    }
+  }
+
+  #push(seen: Seen, event: { readonly type: string }): Step {
+    const { size, ...data }: EventData = eventData(event)
+    const step: Step = {
+      kind: 'step',
+      n: this.history.end,
+      ms: this.#now(),
+      actor: seen.actor,
+      event: event.type,
+      edges: nobody,
+      actions: nobody,
+      state: seen.state,
+      ...data,
+    }
+    this.history.push(step, recordBytes + size)
+    return step
+  }
+
+  #begin(actorRef: ActorRefLike): Seen {
+    const snapshot: unknown = actorRef.getSnapshot()
+    const seen = { actor: this.#actors++, pending: [], state: this.#stateOf(snapshot) }
+    this.#seen.set(actorRef, seen)
+    const { actor, state } = seen
+    const record = { kind: 'actor', n: this.history.end, ms: this.#now(), actor } as const
+    this.history.push({ ...record, id: idOf(actorRef), chart: chartNameOf(snapshot), state }, recordBytes)
+    return seen
+  }
+
+  /** Equal states are the same string, so that a record holds no new one. */
+  #stateOf(snapshot: unknown): string {
+    const text = stateText(snapshot)
+    const known = this.#states.get(text)
+    if (known !== undefined) return known
+    this.#states.set(text, text)
+    return text
+  }
+}
+
+function takePending({ pending }: Seen, event: object): Step | undefined {
+  const index = pending[0]?.event === event ? 0 : pending.findIndex((each) => each.event === event)
+  return index < 0 ? undefined : pending.splice(index, 1)[0]?.step
+}
+
+function idOf(actorRef: object): string {
+  return 'id' in actorRef ? String(actorRef.id) : '?'
+}
+
+function chartNameOf(snapshot: unknown): string {
+  if (typeof snapshot !== 'object' || snapshot === null || !('machine' in snapshot)) return 'actor'
+  const { machine } = snapshot
+  return typeof machine === 'object' && machine !== null && 'id' in machine ? String(machine.id) : 'actor'
+}
+
+/** `{borrowed: 'executing'}` as `borrowed.executing`; regions side by side, with a space between. */
+function stateText(snapshot: unknown): string {
+  if (typeof snapshot !== 'object' || snapshot === null || !('value' in snapshot)) return ''
+  return valueText('', snapshot.value)
+}
+
+function valueText(prefix: string, value: unknown): string {
+  if (typeof value === 'string') return prefix + value
+  if (typeof value !== 'object' || value === null) return prefix
+  let text = ''
+  for (const [key, inner] of Object.entries(value)) {
+    text += `${text === '' ? '' : ' '}${valueText(`${prefix}${key}.`, inner)}`
+  }
+  return text === '' && prefix !== '' ? prefix.slice(0, -1) : text
+}

@@ -1,0 +1,58 @@
+/** Floor 3: the two streams that a viewer reads: a whole trace, and what comes after it. */
+import type { LiveSource } from './live-source.ts'
+
+/** Steps are told together, this long after the first of them. */
+const coalesceMs = 50
+
+/** So that both sides notice when the other one is gone. */
+const heartbeatMs = 10_000
+
+const linesAtOnce = 1_000
+
+const encoder = new TextEncoder()
+
+/** Lines in pieces, each made when the reader has room for it. */
+export function traceStream(source: LiveSource): ReadableStream<Uint8Array> {
+  const lines = source.trace()
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      // Others have work to do, too.
+      await Bun.sleep(0)
+      let text = ''
+      for (let count = 0; count < linesAtOnce; count += 1) {
+        const { value, done } = lines.next()
+        if (done) break
+        text += `${value}\n`
+      }
+      if (text === '') controller.close()
+      else controller.enqueue(encoder.encode(text))
+    },
+  })
+}
+
+/** Server-sent events, each an array of a trace's lines; its id is the position after them. */
+export function eventStream(source: LiveSource, from: number, gone: AbortSignal): ReadableStream<Uint8Array> {
+  let position = from
+  let isFirst = true
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      if (isFirst) {
+        isFirst = false
+        controller.enqueue(encoder.encode('retry: 1000\n\n'))
+        return
+      }
+      const waited = performance.now()
+      do {
+        await Bun.sleep(coalesceMs)
+        if (gone.aborted) return controller.close()
+      } while (source.history.end === position && performance.now() - waited < heartbeatMs)
+      if (source.history.end === position) {
+        controller.enqueue(encoder.encode(': still here\n\n'))
+        return
+      }
+      const portion = source.after(position)
+      position = portion.position
+      controller.enqueue(encoder.encode(`id: ${position}\ndata: [${portion.lines.join(',')}]\n\n`))
+    },
+  })
+}
