@@ -4,7 +4,7 @@
  */
 import type { History } from './history.ts'
 import type { Redact } from './redact.ts'
-import { SystemState } from './system-state.ts'
+import type { SystemState } from './system-state.ts'
 import { headerLine, stateLine, traceLine } from './trace-lines.ts'
 
 /** How many records a viewer gets at once; of more, the first are told one by one and the rest as a state. */
@@ -76,4 +76,3 @@ export class LiveSource {
     return head.state
   }
 }
-

@@ -1,6 +1,5 @@
 /** Floor 3: records as the lines of a trace: the only way out, so that secrets are taken out here. Browser compatible. */
 import { keptPart, shownCharacters, shownPart } from './event-data.ts'
-import type { Redact } from './redact.ts'
 import {
   type ActorState,
   type CallInfo,
@@ -10,6 +9,7 @@ import {
   type TraceRecord,
   traceVersion,
 } from './records.ts'
+import type { Redact } from './redact.ts'
 import type { SystemState } from './system-state.ts'
 
 /** The first line of a trace. */

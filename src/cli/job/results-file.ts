@@ -1,5 +1,5 @@
 /** The results file: one JSON object a line, appended as calls end. */
-import { appendFileSync, closeSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, closeSync, openSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { lstat, realpath, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { CommandFailure, exitCodes } from '../failure.ts'
@@ -50,9 +50,16 @@ function replace(path: string, kept: readonly string[]): void {
     writeFileSync(draft, kept.map((line) => `${line}\n`).join(''), { flush: true })
     renameSync(draft, path)
   } catch (thrown) {
-    rmSync(draft, { force: true })
+    removeIfThere(draft)
     throw thrown
   }
+}
+
+/** The first failure is the one to tell. */
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {}
 }
 
 function sinkOf(path: string, descriptor: number): ResultsSink {
