@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { reportFrom } from './settings.ts'
 import { expectGreen, outputOf, patience, root, settingsFor, startServer } from './support.ts'
 
 const deno = [join(root, 'node_modules/.bin/deno'), 'run', '--no-lock', '-A', '--node-modules-dir=manual']
@@ -11,7 +12,7 @@ test(
     await using server = await startServer()
     const main = join(import.meta.dir, 'main.ts')
     const settings = JSON.stringify(await settingsFor(server))
-    expectGreen(JSON.parse(await outputOf([...deno, main, settings], root)))
+    expectGreen(reportFrom(await outputOf([...deno, main, settings], root)))
     expect(existsSync(join(root, 'deno.lock'))).toBe(false)
   },
   patience,

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { isSandboxError } from '../../mod.ts'
 import type { SandboxServerOptions } from '../../src/server/options.ts'
 import { type SandboxServer, startSandboxServer } from '../../src/server/start-server.ts'
-import type { SmokeReport, SmokeSettings } from './smoke.ts'
+import { checkCount, type SmokeReport } from './smoke.ts'
+import type { SmokeSettings } from './smoke-room.ts'
 
 export const root = join(import.meta.dir, '../..')
 
@@ -24,22 +25,23 @@ export async function startServer(options: SandboxServerOptions = {}): Promise<S
 /** An address where nobody listens any more. */
 export async function closedAddr(): Promise<string> {
   const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() })
+  const { origin } = server.url
   await server.stop(true)
-  return `http://127.0.0.1:${server.port}`
+  return origin
 }
 
 /** The settings of a suite against `server`. */
 export async function settingsFor(
   server: SandboxServer,
-  unreachable: SmokeSettings['unreachable'] = 'not-run',
+  lostPost: SmokeSettings['lostPost'] = 'not-run',
 ): Promise<SmokeSettings> {
-  return { addr: server.url, closedAddr: await closedAddr(), unreachable }
+  return { addr: server.url, closedAddr: await closedAddr(), lostPost }
 }
 
 /** Every check passed. */
 export function expectGreen(report: SmokeReport): void {
   expect(report.failed).toEqual([])
-  expect(report.passed).toHaveLength(15)
+  expect(report.passed).toHaveLength(checkCount)
 }
 
 /** Runs a command to its end, with `input`; its output, and what it said when it failed. */

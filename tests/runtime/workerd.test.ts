@@ -1,6 +1,7 @@
 import { test } from 'bun:test'
 import { join } from 'node:path'
 import { Miniflare } from 'miniflare'
+import { reportFrom } from './settings.ts'
 import { bundled, expectGreen, patience, settingsFor, startServer } from './support.ts'
 
 test(
@@ -11,9 +12,9 @@ test(
     const worker = new Miniflare({ modules: true, script, compatibilityDate: '2026-01-01' })
     try {
       const url = await worker.ready
-      const body = JSON.stringify(await settingsFor(server))
+      const body = JSON.stringify(await settingsFor(server, 'unknown'))
       const answer = await fetch(url, { method: 'POST', body })
-      expectGreen(await answer.json())
+      expectGreen(reportFrom(await answer.text()))
     } finally {
       await worker.dispose()
     }
