@@ -4,7 +4,7 @@ import { baseLimits, bodyTooLarge } from '../protocol/routes.ts'
 import { type ArtifactRoute, archiveRoute, listRoute, readRoute } from './artifacts/routes.ts'
 import { answerCall, answerReset, type CallAnswer, type ServerContext } from './calls.ts'
 import { errorAnswer, json, plainText } from './http/answers.ts'
-import { type DoorRules, preflight, refusal, withCors } from './http/door.ts'
+import { createDoor, type DoorRules, withCors } from './http/door.ts'
 import { readJsonBody } from './http/read-body.ts'
 import { check, jsonObject } from './tools/tool.ts'
 
@@ -47,10 +47,9 @@ const gets: ReadonlyMap<string, (options: HandlerOptions) => unknown> = new Map(
 
 /** A fetch handler that serves the base protocol. Never rejects. */
 export function createHandler(options: HandlerOptions): Handler {
+  const atDoor = createDoor(options.door)
   return async (request, onBody) => {
-    const refused = refusal(request, options.door)
-    if (refused !== null) return refused
-    const answer = preflight(request, options.door) ?? (await route(options, request, onBody))
+    const answer = atDoor(request) ?? (await route(options, request, onBody))
     return withCors(request, answer, options.door)
   }
 }
