@@ -83,6 +83,13 @@ async function send<T>(client: KyInstance, request: TransportRequest<T>): Promis
   }
 }
 
+/** ky and the runtimes wrap what happened; the innermost error says it. */
+function innermost(error: unknown): unknown {
+  let current = error
+  while (current instanceof Error && current.cause instanceof Error) current = current.cause
+  return current
+}
+
 function understood<T>(request: TransportRequest<T>, status: number, text: string): Exchange<T> {
   const parsed = v.safeParse(request.schema, parseJson(text))
   if (parsed.success) return { kind: 'ok', status, value: parsed.output }
