@@ -25,15 +25,19 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** A started command. */
+const started: { readonly cwd: string; readonly child: ReturnType<typeof startCli> }[] = []
+
+/** A started command; it ends with its {@link Place}, also when the test fails. */
 export function startCli(args: readonly string[], { cwd, env = {} }: CliOptions) {
-  return Bun.spawn([process.execPath, main, ...args], {
+  const child = Bun.spawn([process.execPath, main, ...args], {
     cwd,
     env: { ...process.env, SANDBOX_SLOTS_DEBUG: '', TMPDIR: temporaryIn(cwd), ...env },
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
   })
+  started.push({ cwd, child })
+  return child
 }
 
 export async function cli(args: readonly string[], options: CliOptions): Promise<Ended> {
@@ -89,6 +93,7 @@ export class Place implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const { cwd, child } of started) if (cwd === this.path) child.kill('SIGKILL')
     rmSync(this.path, { recursive: true, force: true })
   }
 }
