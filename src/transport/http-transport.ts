@@ -76,9 +76,7 @@ async function send<T>(client: KyInstance, request: TransportRequest<T>): Promis
     })
   } catch (error) {
     if (request.signal.aborted) return { kind: 'aborted' }
-    const message = describeThrown(
-      error instanceof Error && error.cause instanceof Error ? error.cause : error,
-    )
+    const message = describeThrown(innermost(error))
     return neverConnected(error) ? { kind: 'not-sent', message } : { kind: 'broken', message }
   }
 }
