@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test'
+import { connect } from 'node:net'
 import { type Fault, type FaultPlan, startFaultProxy } from './fault-proxy.ts'
 
 const bodies: string[] = []
@@ -32,7 +33,24 @@ function posted(url: string, options: RequestInit = {}): Promise<string> {
     .catch((error: Error) => `failed: ${error.name}`)
 }
 
+/** How the connection of a client without HTTP ends: by a reset, by a FIN, or not within a while. */
+async function endOfConnection(url: string): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+  const { promise, resolve } = Promise.withResolvers<string>()
+  socket.on('error', (error) => resolve(String(Reflect.get(error, 'code'))))
+  socket.on('end', () => resolve('FIN'))
+  socket.on('data', () => {})
+  socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi')
+  const timer = setTimeout(() => resolve('nothing'), 150)
+  const end = await promise
+  clearTimeout(timer)
+  socket.destroy()
+  return end
+}
+
 const endings = ['reset', 'close', 'stall'] as const
+const ends = { reset: 'ECONNRESET', close: 'FIN', stall: 'nothing' } as const
 
 describe('the fault proxy', () => {
   test('passes everything on when nothing is to go wrong', async () => {
@@ -68,6 +86,24 @@ describe('the fault proxy', () => {
     const { seen, served, passed } = await through({ kind, in: 'response', at: 300 })
     expect(seen).toStartWith('failed')
     expect([served.length, passed]).toEqual([1, 300])
+  })
+
+  test.each(endings)('%s: the client sees it as what it is', async (kind) => {
+    const faults: Fault[] = [
+      { kind, in: 'connect' },
+      { kind, in: 'request', at: 10 },
+      { kind, in: 'request', at: 'end' },
+      { kind, in: 'response', at: 10 },
+    ]
+    for (const fault of faults) {
+      await using proxy = await startFaultProxy({ target: target.url.origin, plan: () => fault })
+      expect([fault, await endOfConnection(proxy.url)]).toEqual([fault, ends[kind]])
+    }
+  })
+
+  test('holds back what it delays, and does not wait for it when it stops', async () => {
+    const { seen, passed, served } = await through({ kind: 'delay', in: 'response', at: 300, ms: 1e9 })
+    expect([seen, passed, served.length]).toEqual(['failed: TimeoutError', 300, 1])
   })
 
   test('delays and drips without loss, either way', async () => {
