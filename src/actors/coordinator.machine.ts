@@ -24,6 +24,7 @@ const coordinatorSetup = setup({
   },
 })
 
+/** The chart of a container's coordinator. Its actions do nothing until they are provided. */
 export const coordinatorMachine = coordinatorSetup.createMachine({
   id: 'coordinator',
   context: {},
@@ -66,6 +67,7 @@ export const coordinatorMachine = coordinatorSetup.createMachine({
           description: 'Not tried yet, or not since it was lost.',
           on: {
             'tick.probe': { target: 'probing', actions: 'probe' },
+            'probe.idle': 'up',
             'link.lost': { target: 'down', actions: 'schedulePause' },
           },
         },

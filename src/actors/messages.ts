@@ -76,3 +76,14 @@ export type CoordinatorEvent<C extends Call = Call> =
   | { readonly type: 'pause.over' }
   /** The pause is over, and no call waits. */
   | { readonly type: 'pause.idle' }
+
+/** What a pool's chart understands. */
+export type PoolEvent =
+  /** The first containers are known. */
+  | { readonly type: 'ready' }
+  /** A slot is free, or somebody waits for one. */
+  | { readonly type: 'slots.freed' }
+  | { readonly type: 'health.due' }
+  | { readonly type: 'stop' }
+  /** No lease is held any more, or their time is over. */
+  | { readonly type: 'drained' }

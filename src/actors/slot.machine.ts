@@ -37,6 +37,7 @@ const waitBehind = {
 const faultWhileRunning = { target: '#slot.faulted.draining', actions: 'refuseWaiting' } as const
 const resetFailed = { target: '#slot.faulted', actions: ['settle', 'refuseWaiting'] } as const
 
+/** The chart of a slot. Its actions do nothing until they are provided. */
 export const slotMachine = slotSetup.createMachine({
   id: 'slot',
   context: {},

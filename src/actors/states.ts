@@ -38,6 +38,7 @@ export function slotStateOf(snapshot: SnapshotFrom<typeof slotMachine>): SlotSta
   return state
 }
 
+/** Whether the coordinator's container is there. */
 export function linkStateOf(snapshot: SnapshotFrom<typeof coordinatorMachine>): LinkState {
   const state = linkStates.find((candidate) => snapshot.matches({ link: candidate }))
   if (state === undefined)

@@ -1,4 +1,7 @@
 /** Floor 3: what `onEvent` is told of posts. Browser compatible. */
+import type { ActorRefFrom } from 'xstate'
+import type { coordinatorMachine } from '../actors/coordinator.machine.ts'
+import { linkStateOf } from '../actors/states.ts'
 import type { Failed } from '../batching/settlement.ts'
 import type { SandboxEvent } from './events.ts'
 import type { Post } from './post.ts'
@@ -20,5 +23,19 @@ export function announceFailure(post: Post, container: string, failure: Failed, 
     container,
     calls: post.calls.length,
     message: failure.message,
+  })
+}
+
+export function announceLink(
+  coordinator: ActorRefFrom<typeof coordinatorMachine>,
+  container: string,
+  emit: Emit,
+): void {
+  let from = linkStateOf(coordinator.getSnapshot())
+  coordinator.subscribe((snapshot) => {
+    const to = linkStateOf(snapshot)
+    if (to === from) return
+    emit({ type: 'link.changed', container, from, to })
+    from = to
   })
 }

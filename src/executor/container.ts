@@ -4,13 +4,15 @@ import { coordinatorMachine } from '../actors/coordinator.machine.ts'
 import type { Call, CoordinatorEvent } from '../actors/messages.ts'
 import { type LinkState, linkStateOf } from '../actors/states.ts'
 import { type Failed, notRun, type Settlement } from '../batching/settlement.ts'
-import { halve, takeBatches } from '../batching/take-batches.ts'
-import { pauseMs } from '../retrying/pauses.ts'
-import { announceFailure, announcePost } from './announce.ts'
+import { halve } from '../batching/take-batches.ts'
+import type { ContainerStatus } from '../protocol/health.ts'
+import { announceFailure, announceLink, announcePost } from './announce.ts'
+import { CallBuffer } from './call-buffer.ts'
 import type { Core } from './core.ts'
+import { Pacing } from './pacing.ts'
 import { type CallContainer, PendingCall } from './pending-call.ts'
 import { Post } from './post.ts'
-import { readHealth } from './probe.ts'
+import { lookAt } from './probe.ts'
 import { type Delivery, deliver } from './wire.ts'
 
 /** How long an attempt to reach a container may take. */
@@ -20,13 +22,11 @@ const probeTimeoutMs = 5_000
 export class Container implements CallContainer {
   readonly #core: Core
   readonly #actor: ActorRefFrom<typeof coordinatorMachine>
-  readonly #buffer = new Set<PendingCall>()
-  #bufferBytes = 0
+  readonly #buffer: CallBuffer
   readonly #posts = new Set<Post>()
-  /** Failed attempts in a row: the pauses grow with them. */
-  #failures = 0
-  #pause: { readonly ms: number; readonly reason: string } = { ms: 0, reason: '' }
-  #pauseTimer: unknown
+  #inFlight = 0
+  readonly #posted = { posts: 0, calls: 0 }
+  readonly #pacing: Pacing
   readonly #stopped = new AbortController()
 
   constructor(
@@ -34,6 +34,8 @@ export class Container implements CallContainer {
     core: Core,
   ) {
     this.#core = core
+    this.#pacing = new Pacing(core)
+    this.#buffer = new CallBuffer(core.batching)
     const wired = coordinatorMachine.provide({
       actions: {
         scheduleTick: () => core.tick(() => this.#onTick()),
@@ -44,7 +46,7 @@ export class Container implements CallContainer {
     })
     const inspect = core.inspect
     this.#actor = createActor(wired, { id: addr, ...(inspect === undefined ? {} : { inspect }) })
-    if (core.emit !== undefined) this.#announceChanges(core.emit)
+    if (core.emit !== undefined) announceLink(this.#actor, addr, core.emit)
     this.#actor.start()
   }
 
@@ -55,21 +57,42 @@ export class Container implements CallContainer {
   /** Takes a call in; it goes out at the end of the tick, or when the batch is full. */
   enqueue(call: PendingCall): void {
     this.#buffer.add(call)
-    this.#bufferBytes += call.bytes
     if (this.#buffer.size === 1) this.#actor.send({ type: 'tick.start' })
-    const { maxCalls, maxBytes } = this.#core.batching
-    if (this.#buffer.size >= maxCalls || this.#bufferBytes >= maxBytes) this.#flush()
+    if (this.#buffer.isFull) this.#flush()
   }
 
   /** Takes a call out of the buffer; false when it is not there. */
   withdraw(call: PendingCall): boolean {
-    if (!this.#buffer.delete(call)) return false
-    this.#bufferBytes -= call.bytes
-    return true
+    return this.#buffer.delete(call)
+  }
+
+  /** Calls that are posted and not answered. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** POSTs so far, and the calls in them. */
+  get posted(): { readonly posts: number; readonly calls: number } {
+    return this.#posted
+  }
+
+  /** Looks at the container's health, besides the link's own attempts; null when it gave no answer in time. */
+  async check(timeoutMs: number): Promise<ContainerStatus | null> {
+    const seen = await lookAt(this.#core, this.addr, timeoutMs, this.#stopped.signal)
+    if (this.#stopped.signal.aborted) return null
+    if (seen.kind === 'answered') {
+      if (this.link === 'unknown') this.#actor.send({ type: 'probe.idle' })
+      return seen.status
+    }
+    if (this.link === 'up') {
+      this.#pacing.failed(seen.message, 0)
+      this.#actor.send({ type: 'link.lost' })
+    }
+    return null
   }
 
   stop(): void {
-    this.#core.clock.clearTimeout(this.#pauseTimer)
+    this.#pacing.stop()
     this.#stopped.abort()
     this.#actor.stop()
   }
@@ -82,7 +105,7 @@ export class Container implements CallContainer {
     if (this.#buffer.size === 0) return { type: 'tick.empty' }
     switch (this.link) {
       case 'up':
-        return { type: 'tick.post', batches: this.#takeAll() }
+        return { type: 'tick.post', batches: this.#buffer.takeAll() }
       case 'unknown':
         return { type: 'tick.probe' }
       default:
@@ -92,15 +115,8 @@ export class Container implements CallContainer {
 
   #flush(): void {
     if (this.#buffer.size > 0 && this.link === 'up') {
-      this.#actor.send({ type: 'post.more', batches: this.#takeAll() })
+      this.#actor.send({ type: 'post.more', batches: this.#buffer.takeAll() })
     }
-  }
-
-  #takeAll(): PendingCall[][] {
-    const batches = takeBatches(this.#buffer, this.#core.batching)
-    this.#buffer.clear()
-    this.#bufferBytes = 0
-    return batches
   }
 
   #postAll(event: CoordinatorEvent): void {
@@ -110,6 +126,9 @@ export class Container implements CallContainer {
 
   async #post(post: Post): Promise<void> {
     this.#posts.add(post)
+    this.#inFlight += post.calls.length
+    this.#posted.posts += 1
+    this.#posted.calls += post.calls.length
     for (const call of post.calls) {
       call.attempts += 1
       this.#core.started(call)
@@ -117,6 +136,7 @@ export class Container implements CallContainer {
     if (this.#core.emit !== undefined) announcePost(post, this.addr, this.#core.emit)
     const delivery = await deliver(this.#core.transport, this.addr, post)
     this.#posts.delete(post)
+    this.#inFlight -= post.calls.length
     if (this.#stopped.signal.aborted) return
     this.#conclude(post, delivery)
     this.#actor.send({ type: this.#posts.size > 0 ? 'post.ended' : 'post.drained' })
@@ -141,7 +161,7 @@ export class Container implements CallContainer {
       const settlement = settlements[index]
       if (settlement === undefined || call.post !== post) continue
       call.post = undefined
-      if (settlement.kind === 'answered') this.#failures = 0
+      if (settlement.kind === 'answered') this.#pacing.succeeded()
       call.slot.ended(call, settlement)
     }
   }
@@ -170,76 +190,51 @@ export class Container implements CallContainer {
 
   /** The calls provably did not run: those that have attempts and time left wait for the link. */
   #tryAgain(calls: readonly PendingCall[], failure: Failed, askedPauseMs = 0): void {
-    for (const call of calls) {
-      this.#buffer.add(call)
-      this.#bufferBytes += call.bytes
-    }
-    if (this.link === 'up') this.#pauseAfter(failure, askedPauseMs)
+    for (const call of calls) this.#buffer.add(call)
+    if (this.link === 'up') this.#pacing.failed(failure.message, askedPauseMs)
     this.#countFailure(calls, failure)
     this.#actor.send({ type: 'link.lost' })
   }
 
-  #pauseAfter(failure: Failed, askedPauseMs: number): void {
-    this.#failures += 1
-    const ms = Math.max(askedPauseMs, pauseMs(this.#failures, this.#core.retry, this.#core.random))
-    this.#pause = { ms, reason: failure.message }
-  }
-
   #countFailure(calls: readonly PendingCall[], failure: Failed): void {
+    const { ms } = this.#pacing.pause
     for (const call of calls) {
       if (!this.#buffer.has(call)) continue
       call.lastFailure = failure
       call.failedAttempts += 1
       const spent = call.failedAttempts >= this.#core.retry.attempts
-      if (!spent && !this.#core.outlasts(this.#pause.ms, call)) continue
+      if (!spent && !this.#core.outlasts(ms, call)) continue
       const attempts = `${call.attempts} attempt${call.attempts === 1 ? '' : 's'}`
-      const late = spent
-        ? ''
-        : ` (another after a pause of ${Math.round(this.#pause.ms)} ms would come too late)`
+      const late = spent ? '' : ` (another after a pause of ${Math.round(ms)} ms would come too late)`
       this.#core.giveUp(call, { ...failure, message: `Failed after ${attempts}: ${failure.message}${late}` })
     }
   }
 
   /** One attempt to reach the container, for all calls that wait now. */
   async #probe(): Promise<void> {
-    const calls = [...this.#buffer]
+    const calls = this.#buffer.list()
     for (const call of calls) this.#core.started(call)
-    const { transport, clock } = this.#core
-    const exchange = await readHealth(transport, clock, this.addr, probeTimeoutMs, this.#stopped.signal)
+    const seen = await lookAt(this.#core, this.addr, probeTimeoutMs, this.#stopped.signal)
     if (this.#stopped.signal.aborted) return
-    if ('status' in exchange) {
-      const waiting = this.#buffer.size > 0
-      this.#actor.send(
-        waiting ? { type: 'probe.answered', batches: this.#takeAll() } : { type: 'probe.idle' },
-      )
+    if (seen.kind === 'answered') {
+      const batches = this.#buffer.takeAll()
+      this.#actor.send(batches.length > 0 ? { type: 'probe.answered', batches } : { type: 'probe.idle' })
       return
     }
-    const message =
-      'message' in exchange ? exchange.message : `No answer to GET /health within ${probeTimeoutMs} ms`
-    const failure = notRun('unreachable', message)
-    this.#pauseAfter(failure, 0)
+    const failure = notRun('unreachable', seen.message)
+    this.#pacing.failed(seen.message, 0)
     for (const call of calls) call.attempts += 1
     this.#countFailure(calls, failure)
     this.#actor.send({ type: 'probe.failed' })
   }
 
   #schedulePause(): void {
-    const { clock, emit } = this.#core
-    const { ms, reason } = this.#pause
-    this.#pauseTimer = clock.setTimeout(() => {
+    this.#pacing.schedule(() => {
       this.#actor.send({ type: this.#buffer.size > 0 ? 'pause.over' : 'pause.idle' })
-    }, ms)
-    emit?.({ type: 'retry.scheduled', container: this.addr, calls: this.#buffer.size, pauseMs: ms, reason })
-  }
-
-  #announceChanges(emit: NonNullable<Core['emit']>): void {
-    let from = this.link
-    this.#actor.subscribe(() => {
-      const to = this.link
-      if (to === from) return
-      emit({ type: 'link.changed', container: this.addr, from, to })
-      from = to
     })
+    const { ms: pauseMs, reason } = this.#pacing.pause
+    const { emit } = this.#core
+    emit?.({ type: 'retry.scheduled', container: this.addr, calls: this.#buffer.size, pauseMs, reason })
   }
 }
 

@@ -9,7 +9,7 @@ import type { RetryOptions } from '../retrying/pauses.ts'
 import { AbortWatch } from './abort-watch.ts'
 import { Deadlines } from './deadlines.ts'
 import type { SandboxEvent } from './events.ts'
-import type { PendingCall } from './pending-call.ts'
+import type { CallContainer, PendingCall } from './pending-call.ts'
 import { outcomeOf } from './results.ts'
 
 /** What a call may take beyond its tool's time: for the way there and back, attempts and pauses. */
@@ -71,16 +71,21 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
 
   /** Takes a call in and gives it to its slot. */
   submit(call: PendingCall): void {
-    this.#calls.set(call.executionId, call)
-    if (this.emit !== undefined) this.#announceQueued(call, this.emit)
+    this.admit(call)
     if (call.signal?.aborted) {
       this.finish(call, abortedBeforePost)
       this.forget(call)
-      return
+    } else {
+      call.slot.submit(call)
     }
+  }
+
+  /** Takes a call in: from now on it is waited for. */
+  admit(call: PendingCall): void {
+    this.#calls.set(call.executionId, call)
+    if (this.emit !== undefined) this.#announceQueued(call, this.emit)
     if (this.queueTimeoutMs !== undefined) this.#deadlines.watch(call, this.clock.now() + this.queueTimeoutMs)
     if (call.signal !== undefined) this.#aborts.watch(call.signal, call)
-    call.slot.submit(call)
   }
 
   /** An attempt is made for the call: with its first one its deadline is set. */
@@ -128,6 +133,17 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
       call.slot.ended(call, failure)
     } else if (call.slot.container.withdraw(call)) {
       call.slot.ended(call, failure)
+    }
+  }
+
+  /** Ends all calls to a container that is lost. */
+  giveUpContainer(container: CallContainer, reason: string): void {
+    for (const call of [...this.#calls.values()].reverse()) {
+      if (call.slot.container !== container) continue
+      this.giveUp(
+        call,
+        call.post === undefined ? notRun('container-lost', reason) : unknownOutcome('container-lost', reason),
+      )
     }
   }
 

@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import type { Clock } from '../ports/clock.ts'
 import type { Exchange, Transport } from '../ports/transport.ts'
+import { type ContainerStatus, parseContainerStatus } from '../protocol/health.ts'
 
 const healthBytes = 1024 * 1024
 
@@ -36,4 +37,24 @@ export async function readHealth(
 export function bodyOf(exchange: Exchange<unknown>): unknown {
   if (exchange.kind === 'ok') return exchange.value
   return exchange.kind === 'http-error' ? exchange.body : undefined
+}
+
+/** What a look at a container's health says: it is there, or it gave no answer at all. */
+export type Look =
+  | { readonly kind: 'answered'; readonly status: ContainerStatus }
+  | { readonly kind: 'failed'; readonly message: string }
+
+export async function lookAt(
+  { transport, clock }: { readonly transport: Transport; readonly clock: Clock },
+  addr: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Look> {
+  const exchange = await readHealth(transport, clock, addr, timeoutMs, signal)
+  // Whatever its status: somebody answers there.
+  if ('status' in exchange) {
+    return { kind: 'answered', status: parseContainerStatus(bodyOf(exchange)) ?? { raw: {} } }
+  }
+  const message = 'message' in exchange ? exchange.message : `No answer to GET /health within ${timeoutMs} ms`
+  return { kind: 'failed', message }
 }

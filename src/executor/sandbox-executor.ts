@@ -16,6 +16,7 @@ import {
 import { aloneRequest, ExecutionCall, RawCall, toolCall } from './calls.ts'
 import type { Core } from './core.ts'
 import { coreOf, type ExecutorPorts } from './core-of.ts'
+import { revealInternals } from './internals.ts'
 import * as options from './options.ts'
 import { bodyOf, readHealth } from './probe.ts'
 import type { ExecutionResult } from './results.ts'
@@ -55,6 +56,7 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     this.#timeoutMs = checked.timeoutMs
     this.#core = coreOf(checked, ports)
     this.#slots = new SlotTable(this.#core, this)
+    revealInternals(this, { core: this.#core, slots: this.#slots, timeoutMs: this.#timeoutMs })
   }
 
   /** Calls that are not settled yet. */

@@ -1,5 +1,5 @@
 /** Floor 3: a slot's actor and the calls that wait behind the one in flight. Browser compatible. */
-import { type ActorRefFrom, createActor } from 'xstate'
+import { type ActorRefFrom, createActor, waitFor } from 'xstate'
 import type { Call, SlotEvent } from '../actors/messages.ts'
 import { slotMachine } from '../actors/slot.machine.ts'
 import { type SlotState, slotStateOf } from '../actors/states.ts'
@@ -88,10 +88,19 @@ export class SlotRunner implements CallSlot {
     this.#actor.send({ type: 'acquire', trajectoryId })
   }
 
-  release(): void {
+  /** Ends the lease: what waits ends `not-run`, what runs is waited for; then, with a reset call, the slot is emptied. */
+  endLease(reset?: PendingCall): void {
     this.trajectoryId = null
     const failure = notRun('closed', `The lease of slot ${this.slotId} was over before the call was posted`)
-    this.#actor.send({ type: 'release', refused: this.#takeWaiting(), failure })
+    const refused = this.#takeWaiting()
+    if (reset === undefined) this.#actor.send({ type: 'release', refused, failure })
+    else this.#actor.send({ type: 'release.reset', call: reset, refused, failure })
+  }
+
+  /** Resolves when nobody holds the slot any more: it is idle, or faulted. */
+  async untilFree(): Promise<'idle' | 'faulted'> {
+    const snapshot = await waitFor(this.#actor, (each) => each.hasTag('idle') || each.matches('faulted'))
+    return snapshot.hasTag('idle') ? 'idle' : 'faulted'
   }
 
   submit(call: PendingCall): void {

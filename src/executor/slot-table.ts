@@ -57,6 +57,10 @@ export class SlotTable {
     return slot
   }
 
+  container(addr: string): Container {
+    return this.#container(containerAddress(addr))
+  }
+
   stop(): void {
     for (const container of this.#containers.values()) container.stop()
     for (const runner of this.#runners) runner.stop()

@@ -126,7 +126,7 @@ export class Slot {
   /** Ends the lease. @throws {SlotStateError} when there is none, or while a call runs */
   release(): void {
     if (this.state !== 'acquired') throw new SlotStateError(this.slotId, this.state, 'release')
-    this.#runner.release()
+    this.#runner.endLease()
   }
 
   /**

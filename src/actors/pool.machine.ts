@@ -1,0 +1,52 @@
+/**
+ * Floor 2: the chart of a pool.
+ *
+ * It says what the pool may do; which slot goes to whom is data, and lives beside it. Slots and coordinators are
+ * actors of their own: the pool holds references, no children.
+ */
+import { setup } from 'xstate'
+import type { PoolEvent } from './messages.ts'
+
+const nothing = () => {}
+
+const poolSetup = setup({
+  types: { events: {} as PoolEvent },
+  actions: {
+    /** Hands free slots to those who wait. */
+    serve: nothing,
+    /** Looks at the health of the containers that are due. */
+    checkHealth: nothing,
+    /** Ends all who wait for a slot. */
+    refuseWaiters: nothing,
+    /** Stops watching for containers and looking at their health. */
+    stopWatching: nothing,
+  },
+})
+
+/** The chart of a pool. Its actions do nothing until they are provided. */
+export const poolMachine = poolSetup.createMachine({
+  id: 'pool',
+  context: {},
+  initial: 'starting',
+  states: {
+    starting: {
+      description: 'The first list of containers, and their first answers, are awaited.',
+      on: {
+        ready: { target: 'running', actions: 'serve' },
+        stop: { target: 'draining', actions: ['refuseWaiters', 'stopWatching'] },
+      },
+    },
+    running: {
+      on: {
+        'slots.freed': { actions: 'serve' },
+        'health.due': { actions: 'checkHealth' },
+        stop: { target: 'draining', actions: ['refuseWaiters', 'stopWatching'] },
+      },
+    },
+    draining: {
+      description: 'No new leases; those that are held have their time.',
+      on: { drained: 'stopped' },
+    },
+    stopped: {},
+  },
+})
