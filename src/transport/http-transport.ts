@@ -3,10 +3,10 @@ import ky, { type KyInstance } from 'ky'
 import * as v from 'valibot'
 import { describeThrown } from '../errors.ts'
 import type { Exchange, Transport, TransportRequest } from '../ports/transport.ts'
+import { readBounded } from '../protocol/read-bounded.ts'
 import { errorSentence, parseJson } from '../protocol/routes.ts'
 import { neverConnected } from '../retrying/never-connected.ts'
 import { retryAfterMs } from '../retrying/pauses.ts'
-import { readBounded } from './read-bounded.ts'
 
 /** The part of `fetch` that is used. */
 export type Fetch = (request: Request) => Promise<Response>

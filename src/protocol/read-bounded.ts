@@ -1,4 +1,4 @@
-/** Floor 2: the text of a body, as long as it stays within a budget. Browser compatible. */
+/** Floor 0: the text of a body, as long as it stays within a budget. */
 
 /** The body as text, or `undefined`, without reading on, when it is larger than `maxBytes`. Rejects when it is cut. */
 export async function readBounded(response: Response, maxBytes: number): Promise<string | undefined> {
