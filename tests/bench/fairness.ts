@@ -1,9 +1,10 @@
 /**
  * Fast `bash` calls beside a slow one, on one base-level container: how many of them wait for it, and what the others
- * take against one POST per call. `bun tests/bench/fairness.ts [--rounds N]`
+ * take against one POST per call. `bun tests/bench/fairness.ts [--rounds N] [--real]`
  */
 import { parseArgs } from 'node:util'
 import { SandboxExecutor } from '../../mod.ts'
+import { startSandboxServer } from '../../src/server/mod.ts'
 import { type BaseServer, startBaseServer } from '../support/base-server.ts'
 import { spreadOf } from './measure.ts'
 
@@ -69,25 +70,60 @@ export function serverOf(duration: (command: unknown) => Promise<void>): BaseSer
   })
 }
 
+/** The commands for a server, and how long it takes to run them. */
+interface Ground extends AsyncDisposable {
+  readonly url: string
+  readonly name: string
+  readonly commands: { readonly slow: string; readonly fast: string }
+}
+
+function scripted(): Ground {
+  const server = serverOf((command) => Bun.sleep(command === 'slow' ? 1_500 : 5))
+  return {
+    url: server.url,
+    name: 'scripted base server, 1,500 ms beside 5 ms',
+    commands: { slow: 'slow', fast: 'fast' },
+    [Symbol.asyncDispose]: () => server.stop(),
+  }
+}
+
+async function real(): Promise<Ground> {
+  const server = await startSandboxServer({ slots })
+  return {
+    url: server.url,
+    name: 'our server with bubblewrap, `sleep 5` beside `true`',
+    commands: { slow: 'sleep 5', fast: 'true' },
+    [Symbol.asyncDispose]: () => server.stop(),
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '7' } } })
-  await using server = serverOf((command) => Bun.sleep(command === 'slow' ? 1_500 : 5))
+  const { values } = parseArgs({
+    options: { rounds: { type: 'string', default: '7' }, real: { type: 'boolean', default: false } },
+  })
+  await using ground = values.real ? await real() : scripted()
   await using executor = new SandboxExecutor()
+  const ways = { executor: byExecutor(executor, ground.url), fetch: byFetch(ground.url) }
   const waited: number[] = []
-  const medians: Record<'executor' | 'fetch', number[]> = { executor: [], fetch: [] }
-  const measured = async (name: keyof typeof medians, make: MakeCall) => {
+  const medians: Record<keyof typeof ways, number[]> = { executor: [], fetch: [] }
+  const measured = async (name: keyof typeof ways, commands: Ground['commands']) => {
+    const make: MakeCall = (slot, kind) => ways[name](slot, kind === 'slow' ? commands.slow : commands.fast)
     const fairness = await besideSlow(make)
-    medians[name].push(spreadOf(fairness.fastMs).median)
-    return fairness
+    return { waited: fairness.waited, median: spreadOf(fairness.fastMs).median }
   }
-  await besideSlow(byExecutor(executor, server.url))
+  const quick = { ...ground.commands, slow: ground.commands.fast }
+  for (let round = 0; round < (values.real ? 2 : 40); round += 1) {
+    for (const name of ['executor', 'fetch'] as const) await measured(name, quick)
+  }
   for (let round = 0; round < Number(values.rounds); round += 1) {
-    waited.push((await measured('executor', byExecutor(executor, server.url))).waited)
-    await measured('fetch', byFetch(server.url))
+    const ours = await measured('executor', ground.commands)
+    const theirs = await measured('fetch', ground.commands)
+    waited.push(ours.waited)
+    medians.executor.push(ours.median)
+    medians.fetch.push(theirs.median)
   }
-  const ratios = medians.executor.map((ms, round) => ms / (medians.fetch[round] ?? NaN))
-  const ratio = spreadOf(ratios)
-  console.log(`Beside one slow bash call (1,500 ms), of 63 fast ones (5 ms) on the same base server:`)
+  const ratio = spreadOf(medians.executor.map((ours, round) => ours / (medians.fetch[round] ?? NaN)))
+  console.log(`One slow bash call and 63 fast ones; ${ground.name}:`)
   console.log(`waited for the slow one, by round: ${waited.join(', ')}`)
   console.log(
     `the median of all 63: ${ms(medians.executor)}; one POST per call: ${ms(medians.fetch)}; ratio ${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`,
