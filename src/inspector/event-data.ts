@@ -35,12 +35,6 @@ export function eventData(event: object): EventData {
   return data
 }
 
-/** The shown part of a kept text: less than its limit when it was cut, since its end may be half a secret. */
-export function shownPart(text: string, limit: number): string {
-  if (text.length <= limit) return text
-  return `${text.slice(0, limit)}…`
-}
-
 /** What is kept of a text until it is shown. */
 export function keptPart(text: string, limit: number): string {
   if (text.length <= limit + marginCharacters) return text

@@ -1,5 +1,5 @@
 /** Floor 3: records as the lines of a trace: the only way out, so that secrets are taken out here. Browser compatible. */
-import { keptPart, shownCharacters, shownPart } from './event-data.ts'
+import { shownCharacters } from './event-data.ts'
 import {
   type ActorState,
   type CallInfo,
@@ -68,9 +68,10 @@ function shownEnding(ending: Ending, redact: Redact): Ending {
   }
 }
 
-/** What was cut may end in half a secret: as much as was kept for that is left out. */
+/** A text that is too long may end in half a secret, and was kept longer for that: as much is left out of the clean one. */
 function shown(text: string, limit: number, redact: Redact): string {
   const clean = redact(text)
-  const wasCut = keptPart(text, limit - 1).length < text.length || text.length > limit
-  return wasCut ? shownPart(clean, Math.max(0, Math.min(limit, clean.length - (text.length - limit)))) : clean
+  return text.length <= limit
+    ? clean
+    : `${clean.slice(0, Math.max(0, clean.length - (text.length - limit)))}…`
 }

@@ -1,0 +1,27 @@
+/** Floor 3: every chart there is, with its drawing. Browser compatible. */
+
+import { svgOf } from './chart-svg.ts'
+import { drawings } from './charts.generated.ts'
+import type { Drawing } from './drawing.ts'
+
+/** A machine of this module. */
+export type ChartName = keyof typeof drawings
+
+/** Their names, in the order in which the page shows them. */
+export const chartNames: readonly ChartName[] = ['slot', 'coordinator']
+
+/** All drawings. */
+export const charts: readonly Drawing[] = chartNames.map((name) => drawings[name])
+
+/**
+ * A chart as the text of an SVG file, for light and dark.
+ *
+ * @example
+ * ```ts
+ * import { chartSvg } from 'sandbox-slots/inspector'
+ * console.log(chartSvg('slot'))
+ * ```
+ */
+export function chartSvg(name: ChartName): string {
+  return svgOf(drawings[name], { standalone: true })
+}

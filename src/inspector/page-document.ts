@@ -1,0 +1,60 @@
+/** Floor 3: the page as one HTML document that asks nobody for anything, and the policy that holds it to that. */
+import { svgOf } from './chart-svg.ts'
+import { charts } from './charts.ts'
+
+export interface PageDocument {
+  readonly html: string
+  /** Its Content-Security-Policy. */
+  readonly policy: string
+}
+
+let made: Promise<PageDocument> | undefined
+
+/** Bundled when it is first asked for. */
+export function pageDocument(): Promise<PageDocument> {
+  made ??= makePage()
+  return made
+}
+
+async function makePage(): Promise<PageDocument> {
+  const [template, style, script] = await Promise.all([
+    Bun.file(new URL('page/index.html', import.meta.url)).text(),
+    Bun.file(new URL('page/style.css', import.meta.url)).text(),
+    bundle(),
+  ])
+  const policy = [
+    "default-src 'none'",
+    `script-src ${hash(script)}`,
+    `style-src ${hash(style)}`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+  const parts: Readonly<Record<string, string>> = { style, script, charts: chartPanels() }
+  const html = template.replace(/\{\{(\w+)\}\}/g, (all, name: string) => parts[name] ?? all)
+  return { html, policy }
+}
+
+async function bundle(): Promise<string> {
+  const entry = Bun.fileURLToPath(new URL('page/main.ts', import.meta.url))
+  const { outputs } = await Bun.build({ entrypoints: [entry], target: 'browser', minify: true })
+  const text = (await outputs[0]?.text()) ?? ''
+  // In a document, this would be the end of the script.
+  return text.replaceAll('</script', '<\\/script')
+}
+
+function hash(text: string): string {
+  return `'sha256-${new Bun.CryptoHasher('sha256').update(text).digest('base64')}'`
+}
+
+function chartPanels(): string {
+  return charts
+    .map((drawing, index) => {
+      const { chart } = drawing
+      const attributes = `id="chart-${chart}" role="tabpanel" aria-labelledby="tab-${chart}" tabindex="0"`
+      const hidden = index === 0 ? '' : ' hidden'
+      return `<div class="chart-view" ${attributes}${hidden}>${svgOf(drawing, { counts: true })}</div>`
+    })
+    .join('\n')
+}

@@ -1,0 +1,75 @@
+/** Floor 3: the inspector's own server: the page, a trace, and what comes after it. Nothing can be changed through it. */
+import { describeThrown, SandboxError } from '../errors.ts'
+import { answer, plain, refusal } from './door.ts'
+import type { LiveSource } from './live-source.ts'
+import { pageDocument } from './page-document.ts'
+import { eventStream, traceStream } from './streams.ts'
+
+/** Where to listen. */
+export interface Listening {
+  readonly host: string
+  readonly port: number
+}
+
+/** A page that is being served. */
+export interface InspectorPage {
+  /** Where it is, as in `http://127.0.0.1:41234/`. */
+  readonly url: string
+  /** Closes the page's port and what viewers read. */
+  stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export function serveSource(source: LiveSource, { host, port }: Listening): InspectorPage {
+  const server = listening(source, { host, port })
+  const name = host.includes(':') ? `[${host}]` : host
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= server.stop(true)
+    return stopped
+  }
+  return { url: `http://${name}:${server.port}/`, stop, [Symbol.asyncDispose]: stop }
+}
+
+function listening(source: LiveSource, { host, port }: Listening) {
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      fetch: (request, server) => {
+        server.timeout(request, 0)
+        return refusal(request) ?? route(request, source)
+      },
+      error: () => plain(500, 'The inspector could not answer'),
+    })
+  } catch (thrown) {
+    const reason = describeThrown(thrown)
+    throw new SandboxError('server', `Cannot show the inspector on ${host}:${port}: ${reason}`, {
+      cause: thrown,
+    })
+  }
+}
+
+async function route(request: Request, source: LiveSource): Promise<Response> {
+  const url = new URL(request.url)
+  switch (url.pathname) {
+    case '/': {
+      const { html, policy } = await pageDocument()
+      return answer(html, 'text/html; charset=utf-8', { headers: { 'content-security-policy': policy } })
+    }
+    case '/trace.jsonl':
+      return answer(traceStream(source), 'application/x-ndjson', {
+        headers: { 'content-disposition': 'attachment; filename="trace.jsonl"' },
+      })
+    case '/events':
+      return answer(eventStream(source, positionOf(request, url), request.signal), 'text/event-stream')
+    default:
+      return plain(404, 'Nothing is here')
+  }
+}
+
+/** A browser that was cut off says where it was; before that, the page does. */
+function positionOf(request: Request, url: URL): number {
+  const text = request.headers.get('last-event-id') ?? url.searchParams.get('after') ?? '0'
+  return /^\d{1,15}$/.test(text) ? Number(text) : 0
+}
