@@ -3,6 +3,7 @@ import { SandboxError, SandboxUsageError } from '../errors.ts'
 import { type SandboxServer, type SandboxServerOptions, startSandboxServer } from '../server/mod.ts'
 import { CommandFailure } from './failure.ts'
 import type { IsolationOption } from './option-values.ts'
+import { tokenVariable } from './token.ts'
 
 export interface EmbeddedOptions {
   readonly slots: number
@@ -10,6 +11,8 @@ export interface EmbeddedOptions {
   readonly port?: number | undefined
   readonly dataDir?: string | undefined
   readonly isolation?: IsolationOption | undefined
+  readonly network?: boolean | undefined
+  readonly token?: string | undefined
 }
 
 /** Starts the server, or ends the command with one sentence. */
@@ -38,13 +41,16 @@ export async function startServerAnyway(
   }
 }
 
-function serverOptions({ slots, host, port, dataDir, isolation }: EmbeddedOptions): SandboxServerOptions {
+function serverOptions(options: EmbeddedOptions): SandboxServerOptions {
+  const { slots, host, port, dataDir, isolation, network, token } = options
   return {
     slots,
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port }),
     ...(dataDir === undefined ? {} : { dataDir }),
     ...(isolation === undefined ? {} : { isolation }),
+    ...(network === undefined ? {} : { network }),
+    ...(token === undefined ? {} : { token }),
   }
 }
 
@@ -60,7 +66,10 @@ function startFailure(thrown: unknown): unknown {
     )
   }
   if (thrown instanceof SandboxUsageError || (thrown instanceof SandboxError && thrown.code === 'server')) {
-    return new CommandFailure(`Cannot start the sandbox server: ${thrown.message}`)
+    const way = thrown.message.includes('needs a token')
+      ? `; give one with --token-file <file> or the environment variable ${tokenVariable}`
+      : ''
+    return new CommandFailure(`Cannot start the sandbox server: ${thrown.message}${way}`)
   }
   return thrown
 }

@@ -5,6 +5,7 @@ import { SandboxExecutor } from '../executor/sandbox-executor.ts'
 import { exitCodes } from './failure.ts'
 import { addresses } from './option-values.ts'
 import { type Cell, formatTable } from './table.ts'
+import { readToken, tokenFileOption } from './token.ts'
 
 /** One container, as the table and `--json` show it. */
 export interface Health {
@@ -17,6 +18,11 @@ export interface Health {
   readonly executing: number | null
 }
 
+const healthOptions = v.strictObject({
+  json: v.optional(v.boolean(), false),
+  tokenFile: v.optional(v.string()),
+})
+
 export function addHealthCommand(program: Command): void {
   program
     .command('health')
@@ -24,14 +30,16 @@ export function addHealthCommand(program: Command): void {
     .description('Asks servers how they are. Exit code 0 when all are ok, 1 otherwise.')
     .addArgument(new Argument('<url...>', 'addresses of servers').argParser(addresses))
     .option('--json', 'print an array of objects')
+    .addOption(tokenFileOption('a file with the token of the servers'))
     .action(async (urls: unknown, options: unknown) => {
-      const { json } = v.parse(v.strictObject({ json: v.optional(v.boolean(), false) }), options)
-      process.exitCode = await health(v.parse(v.array(v.string()), urls), json)
+      const { json, tokenFile } = v.parse(healthOptions, options)
+      const token = await readToken(tokenFile)
+      process.exitCode = await health(v.parse(v.array(v.string()), urls), json, token)
     })
 }
 
-async function health(urls: readonly string[], json: boolean): Promise<number> {
-  await using executor = new SandboxExecutor()
+async function health(urls: readonly string[], json: boolean, token: string | undefined): Promise<number> {
+  await using executor = new SandboxExecutor(token === undefined ? {} : { token })
   const all = await Promise.all(urls.map((url) => healthOf(executor, url)))
   console.log(json ? JSON.stringify(all) : formatHealth(all))
   return all.every(({ ok }) => ok) ? exitCodes.allRan : exitCodes.notAllRan

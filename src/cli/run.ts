@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import type { SandboxEvent } from '../executor/events.ts'
 import { isDebugging } from './debugging.ts'
 import { formatDemo } from './demo-job.ts'
-import { exitCodes } from './failure.ts'
+import { CommandFailure, exitCodes } from './failure.ts'
 import { listenForSignals } from './interruption.ts'
 import { type ReadJob, readJob } from './job/read-job.ts'
 import type { ResultRecord } from './job/records.ts'
@@ -19,6 +19,7 @@ import {
   slotsOption,
 } from './option-values.ts'
 import { note } from './print.ts'
+import { readToken, tokenFileOption } from './token.ts'
 
 const runOptions = v.strictObject({
   slots: v.optional(v.number()),
@@ -27,11 +28,12 @@ const runOptions = v.strictObject({
   resume: v.optional(v.boolean(), false),
   isolation: v.optional(v.picklist(isolations)),
   dataDir: v.optional(v.string()),
+  tokenFile: v.optional(v.string()),
   json: v.optional(v.boolean(), false),
   verbose: v.optional(v.boolean(), false),
 })
 
-type RunOptions = v.InferOutput<typeof runOptions>
+type RunOptions = Omit<v.InferOutput<typeof runOptions>, 'tokenFile'>
 
 const help = `
 Calls file: one JSON object a line, checked whole before anything runs:
@@ -75,17 +77,25 @@ export function addRunCommand(program: Command): void {
     .option('--resume', 'go on with the results file of --out')
     .addOption(isolationOption())
     .addOption(dataDirOption())
+    .addOption(tokenFileOption('a file with the token of the servers of --container'))
     .option('--json', 'print the summary as JSON')
     .option('--verbose', 'print a line on stderr for everything that happens (also: SANDBOX_SLOTS_DEBUG=1)')
     .addHelpText('after', help)
     .action(async (file: unknown, options: unknown) => {
-      const checked = v.parse(runOptions, options)
+      const { tokenFile, ...checked } = v.parse(runOptions, options)
       const verbose = checked.verbose || isDebugging()
-      process.exitCode = await run(v.parse(v.optional(v.string()), file), { ...checked, verbose })
+      const token = await tokenOfContainers(tokenFile, checked.container)
+      process.exitCode = await run(v.parse(v.optional(v.string()), file), { ...checked, verbose, token })
     })
 }
 
-async function run(file: string | undefined, options: RunOptions): Promise<number> {
+async function tokenOfContainers(tokenFile: string | undefined, containers: readonly string[]) {
+  if (containers.length > 0) return await readToken(tokenFile)
+  if (tokenFile === undefined) return undefined
+  throw new CommandFailure('--token-file is for the servers of --container, and none is given')
+}
+
+async function run(file: string | undefined, options: JobOptions & RunOptions): Promise<number> {
   const job = await readJob(file, options)
   using interruption = listenForSignals((name) => {
     // After the ^C of a terminal, and beside its bar.

@@ -12,6 +12,7 @@ import {
   slotsOption,
   wholeNumber,
 } from './option-values.ts'
+import { readToken, tokenFileOption } from './token.ts'
 
 const serveOptions = v.strictObject({
   slots: v.number(),
@@ -19,6 +20,8 @@ const serveOptions = v.strictObject({
   port: v.number(),
   dataDir: v.optional(v.string()),
   isolation: v.optional(v.picklist(isolations)),
+  network: v.optional(v.boolean(), false),
+  tokenFile: v.optional(v.string()),
 })
 
 export function addServeCommand(program: Command): void {
@@ -28,7 +31,7 @@ export function addServeCommand(program: Command): void {
     .description('Starts a sandbox server; its URL is the first line on stdout. Ctrl-C or SIGTERM stops it.')
     .addOption(slotsOption('how many slots').default(8))
     .addOption(
-      new Option('--host <address>', 'the loopback address to listen on')
+      new Option('--host <address>', 'the address to listen on; one that is not loopback needs a token')
         .default('127.0.0.1')
         .argParser(notEmpty),
     )
@@ -39,6 +42,8 @@ export function addServeCommand(program: Command): void {
     )
     .addOption(dataDirOption())
     .addOption(isolationOption())
+    .option('--network', 'let commands that say allow_network use the network; needs a token')
+    .addOption(tokenFileOption('a file with the token that every request must show'))
     .action(async (options: unknown) => {
       process.exitCode = await serve(v.parse(serveOptions, options))
     })
@@ -46,7 +51,8 @@ export function addServeCommand(program: Command): void {
 
 async function serve(options: v.InferOutput<typeof serveOptions>): Promise<number> {
   using interruption = listenForSignals()
-  await using server = await startServer(options)
+  const { tokenFile, ...wanted } = options
+  await using server = await startServer({ ...wanted, token: await readToken(tokenFile) })
   console.log(server.url)
   if (!interruption.signal.aborted) {
     const { promise, resolve } = Promise.withResolvers<void>()

@@ -45,6 +45,6 @@ export function slotCount(
   }
   if (limit !== undefined) return limit
   throw new CommandFailure(
-    `The container ${address} does not say how many slots it has: say it with --slots <n>`,
+    `The container ${address} does not say how many slots it has: say it with --slots <n>, or give its token with --token-file <file>`,
   )
 }

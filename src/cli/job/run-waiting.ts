@@ -21,6 +21,8 @@ export interface JobOptions {
   readonly out?: string | undefined
   readonly isolation?: IsolationOption | undefined
   readonly dataDir?: string | undefined
+  /** That of the containers. */
+  readonly token?: string | undefined
   readonly verbose: boolean
 }
 
@@ -46,7 +48,9 @@ export async function runWaiting(
     listeners.onEvent(event)
     if (options.verbose) progress.say(formatEvent(event))
   }
-  const executor = resources.use(new SandboxExecutor({ onEvent }))
+  const executor = resources.use(
+    new SandboxExecutor({ onEvent, ...(options.token === undefined ? {} : { token: options.token }) }),
+  )
   const slots = await slotsOfContainers(executor, addresses, options.slots, signal)
   if (signal.aborted) return []
 

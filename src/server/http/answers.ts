@@ -1,7 +1,12 @@
 /** Answers as base servers give them. */
 
 export function json(body: unknown, status = 200): Response {
-  return new Response(JSON.stringify(body), {
+  return jsonText(JSON.stringify(body), status)
+}
+
+/** As {@link json}, of text that is JSON already. */
+export function jsonText(text: string, status = 200): Response {
+  return new Response(text, {
     status,
     headers: { 'content-type': 'application/json; charset=utf-8' },
   })
