@@ -5,10 +5,10 @@
  * inside the workspace. All that follows works on the descriptor, or on `/proc/self/fd/N/name`, which is pinned to it.
  * Elsewhere the real path is checked before the open, which a swap of symlinks can beat.
  */
-import { closeSync, constants, openSync, readlinkSync, realpathSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type NativeResult, native } from '../native.ts'
-import { errorCode, pathError } from './path-error.ts'
+import { errorCode, fromFsError, pathError } from './path-error.ts'
 
 const RESOLVE_NO_MAGICLINKS = 0x02
 const RESOLVE_BENEATH = 0x08
@@ -17,7 +17,13 @@ const O_PATH = 0o10000000
 /** The kernel answers EAGAIN when a rename elsewhere disturbed the resolution. */
 const MAX_RETRIES = 100
 
-/** `look`: for its metadata, and as the parent of other operations. `read`: for its bytes; never blocks on a FIFO. */
+/** The longest path that the kernel takes, in bytes. */
+const MAX_PATH_BYTES = 4_095
+
+/** Reading never blocks, and makes no terminal the server's own. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
+
+/** `look`: for its metadata, and as the parent of other operations. `read`: for its bytes; a regular file only. */
 export type OpenFor = 'look' | 'read'
 
 /** Something opened inside a workspace. Close it: `using opened = openBeneath(…)`. */
@@ -34,7 +40,15 @@ export interface Opened {
 export function openBeneath(root: string, path: string, purpose: OpenFor): Opened {
   if (path.startsWith('/')) throw pathError('EXDEV', path)
   const relative = path.replace(/\/+$/, '') || '.'
+  refuseTooLong(root, relative)
   return openByKernel(root, relative, purpose) ?? openByRealPath(root, relative, purpose)
+}
+
+/** Absolute, a path must be one that the kernel takes: answers name it so. */
+export function refuseTooLong(root: string, path: string): void {
+  if (Buffer.byteLength(root) + 1 + Buffer.byteLength(path) > MAX_PATH_BYTES) {
+    throw pathError('ENAMETOOLONG', path)
+  }
 }
 
 function openByKernel(root: string, path: string, purpose: OpenFor): Opened | null {
@@ -42,15 +56,14 @@ function openByKernel(root: string, path: string, purpose: OpenFor): Opened | nu
   if (kernel === null) return null
   const rootFd = openSync(root, O_PATH | constants.O_DIRECTORY)
   try {
-    const flags = purpose === 'look' ? O_PATH : constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
-    const how = { flags, resolve: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS }
+    const how = { flags: O_PATH, resolve: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS }
     let result: NativeResult<number> = { ok: false, code: 'EAGAIN' }
     for (let attempt = 0; attempt < MAX_RETRIES && !result.ok && result.code === 'EAGAIN'; attempt++) {
       result = kernel.openat2(rootFd, path, how)
     }
     if (result.ok) {
-      const pinnedPath = `/proc/self/fd/${result.value}`
-      return opened(result.value, pinnedPath, () => readlinkSync(pinnedPath))
+      const found = pinned(result.value)
+      return purpose === 'look' ? found : reopened(found, path)
     }
     if (result.code === 'ENOSYS') return null
     throw pathError(result.code, path)
@@ -59,14 +72,30 @@ function openByKernel(root: string, path: string, purpose: OpenFor): Opened | nu
   }
 }
 
+/** To open a FIFO or a device is to do something to it: only what is known to be a regular file is opened. */
+function reopened(found: Opened, path: string): Opened {
+  using looked = found
+  if (!fstatSync(looked.fd).isFile()) throw pathError('EISDIR', path)
+  try {
+    return pinned(openSync(looked.pinnedPath, READ_FLAGS))
+  } catch (thrown) {
+    throw fromFsError(thrown, path)
+  }
+}
+
+function pinned(fd: number): Opened {
+  const pinnedPath = `/proc/self/fd/${fd}`
+  return opened(fd, pinnedPath, () => readlinkSync(pinnedPath))
+}
+
 /** The portable way. Exported for its test. */
 export function openByRealPath(root: string, path: string, purpose: OpenFor): Opened {
   try {
     const realRoot = realpathSync(root)
     const realPath = realpathSync(join(realRoot, path))
     if (realPath !== realRoot && !realPath.startsWith(`${realRoot}/`)) throw pathError('EXDEV', path)
-    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
-    const fd = openSync(realPath, purpose === 'read' ? flags | constants.O_NOCTTY : flags)
+    if (purpose === 'read' && !statSync(realPath).isFile()) throw pathError('EISDIR', path)
+    const fd = openSync(realPath, READ_FLAGS | constants.O_NOFOLLOW)
     return opened(fd, realPath, () => realPath)
   } catch (thrown) {
     const code = errorCode(thrown)

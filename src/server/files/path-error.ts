@@ -41,8 +41,12 @@ export function pathError(code: string, path: string): PathError {
   return new PathError(problem, pathSentence(problem, path, code))
 }
 
+/** Of a path that is far too long its start is enough. */
+const MAX_SHOWN = 300
+
 /** One sentence that a model or a person can act on. */
-export function pathSentence(problem: PathProblem, path: string, code = ''): string {
+function pathSentence(problem: PathProblem, whole: string, code: string): string {
+  const path = whole.length > MAX_SHOWN ? `${whole.slice(0, MAX_SHOWN)}…` : whole
   switch (problem) {
     case 'missing':
       return `File not found: ${path}`
@@ -57,7 +61,7 @@ export function pathSentence(problem: PathProblem, path: string, code = ''): str
     case 'too-long':
       return `File name too long: ${path}`
     case 'other':
-      return `Cannot open ${path}: ${code}`
+      return `Cannot use ${path}: ${code}`
   }
 }
 

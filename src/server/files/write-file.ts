@@ -1,91 +1,126 @@
 /** Replaces a file inside a workspace in one step: its readers see the old content or the new, never a part. */
-import { fstatSync } from 'node:fs'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join, relative } from 'node:path'
-import { type Opened, openBeneath } from './open-beneath.ts'
-import { errorCode, fromFsError, PathError, pathError } from './path-error.ts'
+import { lstatSync, readlinkSync, type Stats } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Opened, openBeneath, refuseTooLong } from './open-beneath.ts'
+import { type Owner, openDirectory } from './open-directory.ts'
+import { errorCode, fromFsError, pathError } from './path-error.ts'
 
-interface Target {
-  /** Relative to the workspace. */
-  readonly path: string
+export interface WriteOptions {
+  /**
+   * Where the new content is written before it takes its place: on the file system of the workspace, and outside it, so
+   * that no tool ever sees a part of a file, not even one that a crash has left.
+   */
+  readonly stagingDir: string
+  /** Whose the file and its new parents are. */
+  readonly owner: Owner | null
+}
+
+interface Place extends Disposable {
+  readonly parent: Opened
+  readonly name: string
   readonly mode: number
 }
 
+/** As many as the kernel follows. */
+const MAX_SYMLINKS = 40
+
 /** Writes `content` to `path`, creating its parents; answers where it went. */
-export async function writeFileBeneath(root: string, path: string, content: Uint8Array): Promise<string> {
-  const target = findTarget(root, path)
-  const name = basename(target.path)
-  if (name === '..' || name === '.' || name === '') throw pathError('EISDIR', path)
-  using parent = await openDirectory(root, dirname(target.path))
+export async function writeFileBeneath(
+  root: string,
+  path: string,
+  content: Uint8Array,
+  options: WriteOptions,
+): Promise<string> {
   try {
-    await replaceIn(parent, name, content, target.mode)
-    return join(parent.realPath, name)
+    using place = await findPlace(root, path, options.owner)
+    await putInPlace(place, content, options)
+    return join(place.parent.realPath, place.name)
   } catch (thrown) {
     throw fromFsError(thrown, path)
   }
 }
 
-/** A symlink is written through, as far as it stays inside; the file that it names is what gets replaced. */
-function findTarget(root: string, path: string): Target {
+/** A symlink is written through, as far as it stays inside: what it names is replaced, or made. */
+async function findPlace(root: string, path: string, owner: Owner | null): Promise<Place> {
+  let at = path.replace(/(?<=.)\/+$/, '')
+  for (let hops = 0; hops < MAX_SYMLINKS; hops++) {
+    const [directory, name] = split(at)
+    if (name === '' || name === '.' || name === '..') refuseDirectory(root, at, path)
+    refuseTooLong(root, at)
+    const place = placeIn(await openDirectory(root, directory, owner), name, path)
+    if (place.target === null) return place
+    place[Symbol.dispose]()
+    if (place.target.startsWith('/')) throw pathError('EXDEV', path)
+    // Not normalised: what `..` means behind a symlink is for the kernel to say.
+    at = `${directory}/${place.target}`
+  }
+  throw pathError('ELOOP', path)
+}
+
+/** What `name` is in a directory that is held, so that nothing but itself can be swapped; `target` of a symlink. */
+function placeIn(parent: Opened, name: string, path: string): Place & { readonly target: string | null } {
+  const entry = join(parent.pinnedPath, name)
   try {
-    using existing = openBeneath(root, path, 'look')
-    const stats = fstatSync(existing.fd)
-    if (!stats.isFile()) throw pathError('EISDIR', path)
-    using top = openBeneath(root, '.', 'look')
-    return { path: relative(top.realPath, existing.realPath), mode: stats.mode & 0o777 }
+    const stats = lstatIfThere(entry)
+    const target = stats?.isSymbolicLink() ? readlinkSync(entry) : null
+    if (stats !== null && target === null && !stats.isFile()) throw pathError('EISDIR', path)
+    const mode = stats?.isFile() ? stats.mode & 0o777 : 0o644
+    return { parent, name, mode, target, [Symbol.dispose]: () => parent[Symbol.dispose]() }
   } catch (thrown) {
-    if (thrown instanceof PathError && thrown.problem === 'missing') return { path, mode: 0o644 }
+    parent[Symbol.dispose]()
     throw thrown
   }
 }
 
-async function replaceIn(parent: Opened, name: string, content: Uint8Array, mode: number): Promise<void> {
-  const temporary = join(parent.pinnedPath, `.sandbox-slots-${crypto.randomUUID()}.tmp`)
+function lstatIfThere(path: string): Stats | null {
   try {
-    // 'wx': must not exist, and a symlink is not followed.
-    const file = await open(temporary, 'wx', 0o600)
-    try {
-      await file.writeFile(content)
-      await file.chmod(mode)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, join(parent.pinnedPath, name))
+    return lstatSync(path)
   } catch (thrown) {
-    await rm(temporary, { force: true })
+    if (errorCode(thrown) === 'ENOENT') return null
     throw thrown
   }
 }
 
-/** Opens a directory, making what is missing of it one component at a time, each in its pinned parent. */
-async function openDirectory(root: string, path: string): Promise<Opened> {
-  const present = tryOpen(root, path)
-  if (present !== null) return present
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.')
-  for (let depth = 1; depth <= parts.length; depth++) {
-    const here = parts.slice(0, depth).join('/')
-    using existing = tryOpen(root, here)
-    if (existing !== null) continue
-    using parent = openBeneath(root, parts.slice(0, depth - 1).join('/'), 'look')
-    await makeDirectory(join(parent.pinnedPath, parts[depth - 1] ?? ''), here)
-  }
-  return openBeneath(root, path, 'look')
+/** Throws for a path that can only be a directory: outside, missing, or no file. */
+function refuseDirectory(root: string, at: string, path: string): never {
+  using _directory = openBeneath(root, at, 'look')
+  throw pathError('EISDIR', path)
 }
 
-function tryOpen(root: string, path: string): Opened | null {
+function split(path: string): [directory: string, name: string] {
+  const slash = path.lastIndexOf('/')
+  return slash === 0
+    ? ['/', path.slice(1)]
+    : [path.slice(0, Math.max(slash, 0)) || '.', path.slice(slash + 1)]
+}
+
+async function putInPlace(place: Place, content: Uint8Array, options: WriteOptions): Promise<void> {
+  const staged = join(options.stagingDir, `${crypto.randomUUID()}.tmp`)
   try {
-    return openBeneath(root, path, 'look')
+    await writeWhole(staged, content, place.mode, options.owner)
+    // Whatever has the name now is replaced; a symlink is, too, not followed.
+    await rename(staged, join(place.parent.pinnedPath, place.name))
   } catch (thrown) {
-    if (thrown instanceof PathError && thrown.problem === 'missing') return null
+    await rm(staged, { force: true })
     throw thrown
   }
 }
 
-async function makeDirectory(pinnedPath: string, shownPath: string): Promise<void> {
+async function writeWhole(
+  path: string,
+  content: Uint8Array,
+  mode: number,
+  owner: Owner | null,
+): Promise<void> {
+  // 'wx': must not exist, and a symlink is not followed.
+  const file = await open(path, 'wx', 0o600)
   try {
-    await mkdir(pinnedPath, 0o755)
-  } catch (thrown) {
-    if (errorCode(thrown) !== 'EEXIST') throw fromFsError(thrown, shownPath)
+    await file.writeFile(content)
+    if (owner !== null) await file.chown(owner.uid, owner.gid)
+    await file.chmod(mode)
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }

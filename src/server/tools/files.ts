@@ -1,4 +1,5 @@
 /** The tools `read_file` and `write_file`. */
+import { join } from 'node:path'
 import * as v from 'valibot'
 import { baseLimits } from '../../protocol/routes.ts'
 import { PathError } from '../files/path-error.ts'
@@ -21,16 +22,20 @@ export const readFile = defineTool(
 
 const writeFileArgs = v.object({ path: v.optional(withoutNul, ''), content: v.optional(wellFormed, '') })
 
-export const writeFile = defineTool(writeFileArgs, ({ path, content }, { workspace }) =>
-  tellingPathErrors(async () => {
-    // Base servers count characters here, and call them bytes.
-    const size = countCharacters(content)
-    if (size > baseLimits.fileBytes) {
-      return failed(`Content too large: ${size} bytes (max ${baseLimits.fileBytes})`)
-    }
-    const realPath = await writeFileBeneath(workspace, path, Buffer.from(content))
-    return succeeded(`Successfully wrote ${size} bytes to ${path}`, { path: realPath, size })
-  }),
+export const writeFile = defineTool(
+  writeFileArgs,
+  ({ path, content }, { workspace, privateDir, owner = null }) =>
+    tellingPathErrors(async () => {
+      // Base servers count characters here, and call them bytes.
+      const size = countCharacters(content)
+      if (size > baseLimits.fileBytes) {
+        return failed(`Content too large: ${size} bytes (max ${baseLimits.fileBytes})`)
+      }
+      // What a crash leaves there is deleted with the rest of the trash at the next start.
+      const stagingDir = join(privateDir, 'trash')
+      const realPath = await writeFileBeneath(workspace, path, Buffer.from(content), { stagingDir, owner })
+      return succeeded(`Successfully wrote ${size} bytes to ${path}`, { path: realPath, size })
+    }),
 )
 
 async function tellingPathErrors(work: () => Promise<ToolResult>): Promise<ToolResult> {

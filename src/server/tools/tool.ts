@@ -1,11 +1,14 @@
 /** What a tool is to the server: arguments are checked before the call gets in line for its slot. */
 import * as v from 'valibot'
+import type { Owner } from '../files/open-directory.ts'
 import type { Isolation } from '../sandbox/isolation.ts'
 
 /** Everything that a running tool may use. */
 export interface ToolContext {
   readonly workspace: string
   readonly privateDir: string
+  /** Whose the files of the workspace are; `null` or missing: the server's. */
+  readonly owner?: Owner | null
   readonly isolation: Isolation
   readonly timeoutS: number
   /** The server stops. */
