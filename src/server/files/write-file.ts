@@ -2,7 +2,7 @@
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Opened, openBeneath, refuseTooLong } from './open-beneath.ts'
+import { type Opened, openBeneath, refuseTooLong, withoutTrailingSlashes } from './open-beneath.ts'
 import { type Owner, openDirectory } from './open-directory.ts'
 import { errorCode, fromFsError, pathError } from './path-error.ts'
 
@@ -43,7 +43,8 @@ export async function writeFileBeneath(
 
 /** A symlink is written through, as far as it stays inside: what it names is replaced, or made. */
 async function findPlace(root: string, path: string, owner: Owner | null): Promise<Place> {
-  let at = path.replace(/(?<=.)\/+$/, '')
+  if (path.startsWith('/')) throw pathError('EXDEV', path)
+  let at = withoutTrailingSlashes(path)
   for (let hops = 0; hops < MAX_SYMLINKS; hops++) {
     const [directory, name] = split(at)
     if (name === '' || name === '.' || name === '..') refuseDirectory(root, at, path)
@@ -88,11 +89,10 @@ function refuseDirectory(root: string, at: string, path: string): never {
   throw pathError('EISDIR', path)
 }
 
+/** Of a relative path. */
 function split(path: string): [directory: string, name: string] {
   const slash = path.lastIndexOf('/')
-  return slash === 0
-    ? ['/', path.slice(1)]
-    : [path.slice(0, Math.max(slash, 0)) || '.', path.slice(slash + 1)]
+  return [path.slice(0, Math.max(slash, 0)) || '.', path.slice(slash + 1)]
 }
 
 async function putInPlace(place: Place, content: Uint8Array, options: WriteOptions): Promise<void> {
