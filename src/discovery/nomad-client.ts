@@ -1,5 +1,5 @@
 /** Floor 2: one question to Nomad's HTTP API: ky outward, valibot inward. Browser compatible. */
-import ky, { type KyInstance } from 'ky'
+import ky, { type KyInstance, type Options } from 'ky'
 import * as v from 'valibot'
 import { describeThrown } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -80,7 +80,7 @@ export class NomadClient {
       throwHttpErrors: false,
       redirect: 'manual',
       headers: token === undefined ? {} : { 'x-nomad-token': token },
-      ...(fetch && { fetch: (input, init) => fetch(new Request(input, init)) }),
+      ...fetchOption(fetch),
     })
   }
 
@@ -132,6 +132,11 @@ export class NomadClient {
   #sentence({ action }: NomadQuestion<unknown>, reason: string): string {
     return `Cannot ${action} at ${this.#url}: ${reason}`
   }
+}
+
+/** ky calls `fetch(request, init)`; ours takes the request alone. */
+export function fetchOption(fetch: NomadAccess['fetch']): Pick<Options, 'fetch'> {
+  return fetch === undefined ? {} : { fetch: (input, init) => fetch(new Request(input, init)) }
 }
 
 function indexOf({ headers }: Response): number {

@@ -1,10 +1,12 @@
 /** What Nomad's answers look like: fields and their names as recorded, values as a test says them. */
 import * as v from 'valibot'
 
+const taskGroup = v.looseObject({ Name: v.string(), Count: v.number() })
+
 const jobSpec = v.looseObject({
   ID: v.string(),
   Namespace: v.optional(v.string(), 'default'),
-  TaskGroups: v.tupleWithRest([v.looseObject({ Name: v.string(), Count: v.number() })], v.unknown()),
+  TaskGroups: v.tupleWithRest([taskGroup], taskGroup),
 })
 
 export type JobSpec = v.InferOutput<typeof jobSpec>
@@ -156,22 +158,19 @@ export function noRoom(group: string): object {
 
 /** The scale of a job. */
 export function scaleOf({ spec, stopped, modifyIndex }: Job, wanted: readonly Stored[]): object {
-  const [{ Name, Count }] = spec.TaskGroups
-  const Running = wanted.filter(({ placed }) => placed.client !== 'pending').length
+  const groups = spec.TaskGroups.map(({ Name, Count }) => {
+    const ours = wanted.filter(({ placed: { group = 'sandbox' } }) => group === Name)
+    const Running = ours.filter(({ placed }) => placed.client !== 'pending').length
+    return [
+      Name,
+      { Desired: Count, Placed: ours.length, Running, Healthy: Running, Unhealthy: 0, Events: null },
+    ]
+  })
   return {
     JobID: spec.ID,
     JobCreateIndex: 11,
     JobModifyIndex: modifyIndex,
     JobStopped: stopped,
-    TaskGroups: {
-      [Name]: {
-        Desired: Count,
-        Placed: wanted.length,
-        Running,
-        Healthy: Running,
-        Unhealthy: 0,
-        Events: null,
-      },
-    },
+    TaskGroups: Object.fromEntries(groups),
   }
 }
