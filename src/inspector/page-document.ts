@@ -19,7 +19,7 @@ export function pageDocument(): Promise<PageDocument> {
 async function makePage(): Promise<PageDocument> {
   const [template, style, script] = await Promise.all([
     Bun.file(new URL('page/index.html', import.meta.url)).text(),
-    Bun.file(new URL('page/style.css', import.meta.url)).text(),
+    styles(),
     bundle(),
   ])
   const policy = [
@@ -27,13 +27,26 @@ async function makePage(): Promise<PageDocument> {
     `script-src ${hash(script)}`,
     `style-src ${hash(style)}`,
     "connect-src 'self'",
+    "img-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ')
-  const parts: Readonly<Record<string, string>> = { style, script, charts: chartPanels() }
-  const html = template.replace(/\{\{(\w+)\}\}/g, (all, name: string) => parts[name] ?? all)
+  const parts: Readonly<Record<string, string>> = {
+    style: `<style>${style}</style>`,
+    charts: chartPanels(),
+    script: `<script type="module">${script}</script>`,
+  }
+  const html = template.replace(/<!-- (\w+) -->/g, (all, name: string) => parts[name] ?? all)
   return { html, policy }
+}
+
+const styleNames = ['tokens', 'base', 'frame', 'slots', 'detail', 'chart', 'lists', 'narrow'] as const
+
+/** In an order in which later ones may say more. */
+async function styles(): Promise<string> {
+  const file = (name: string) => Bun.file(new URL(`page/styles/${name}.css`, import.meta.url)).text()
+  return (await Promise.all(styleNames.map(file))).join('')
 }
 
 async function bundle(): Promise<string> {

@@ -50,6 +50,10 @@ function listening(source: LiveSource, { host, port }: Listening) {
   }
 }
 
+/** Three slots, one at work. */
+const icon =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><g fill="none" stroke="#7f8a9c" stroke-width="1.5"><rect x="1" y="1" width="6" height="6" rx="1.5"/><rect x="9" y="9" width="6" height="6" rx="1.5"/><rect x="1" y="9" width="6" height="6" rx="1.5"/></g><rect x="9" y="1" width="6" height="6" rx="1.5" fill="#2f7df6"/></svg>'
+
 async function route(request: Request, source: LiveSource): Promise<Response> {
   const url = new URL(request.url)
   switch (url.pathname) {
@@ -57,6 +61,8 @@ async function route(request: Request, source: LiveSource): Promise<Response> {
       const { html, policy } = await pageDocument()
       return answer(html, 'text/html; charset=utf-8', { headers: { 'content-security-policy': policy } })
     }
+    case '/icon.svg':
+      return answer(icon, 'image/svg+xml')
     case '/trace.jsonl':
       return answer(traceStream(source), 'application/x-ndjson', {
         headers: { 'content-disposition': 'attachment; filename="trace.jsonl"' },

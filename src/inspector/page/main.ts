@@ -1,0 +1,192 @@
+/** The page: reads what the program records, and shows it. */
+import { charts } from '../charts.ts'
+import { ChartsPanel } from './charts-panel.ts'
+import { Controls } from './controls.ts'
+import { DetailPanel } from './detail-panel.ts'
+import { setText, the } from './dom.ts'
+import { type Connection, follow, loadTrace, recordingOf, traceText } from './feed.ts'
+import { Grid } from './grid.ts'
+import { Playback } from './playback.ts'
+import { PostsPanel } from './posts-panel.ts'
+import type { Recording } from './recording.ts'
+import { Search } from './search.ts'
+import { Timeline } from './timeline.ts'
+import { TotalsPanel } from './totals-panel.ts'
+
+/** While all goes on by itself, more than this a second is not seen. */
+const drawEveryMs = 66
+
+class Page {
+  readonly #status = the('status', HTMLElement)
+  readonly #problem = the('problem', HTMLElement)
+  readonly #totals = new TotalsPanel()
+  readonly #grid = new Grid((actor) => this.select(actor))
+  readonly #detail = new DetailPanel(() => this.select(undefined))
+  readonly #charts = new ChartsPanel()
+  readonly #posts = new PostsPanel((actor) => this.select(actor))
+  readonly #timeline = new Timeline(
+    ({ position, record }) => {
+      if (record.kind !== 'state') this.#selected = record.actor
+      this.#playback.goTo(position + 1)
+      this.#draw(performance.now())
+      this.#timeline.reveal(position)
+    },
+    () => this.#changed(),
+  )
+  readonly #lit = new Set<string>()
+  #recording: Recording
+  #playback: Playback
+  #connection: Connection = 'none'
+  #selected: number | undefined
+  #isDirty = true
+  #drawnAt = 0
+
+  constructor(recording: Recording) {
+    this.#recording = recording
+    this.#playback = new Playback(recording)
+    const search = new Search(
+      () => this.#recording,
+      (actor, executionId) => this.#find(actor, executionId),
+    )
+    this.#controls = new Controls(
+      () => this.#playback,
+      () => this.#changed(),
+      () => search.focus(),
+    )
+    the('export', HTMLButtonElement).addEventListener('click', () => this.#export())
+    const open = the('open', HTMLInputElement)
+    open.addEventListener('change', () => void this.#open(open))
+    the('posts', HTMLElement).addEventListener('click', () => this.#changed())
+    requestAnimationFrame((now) => this.#frame(now))
+    if (recording.header.live) this.#follow(recording)
+  }
+
+  readonly #controls: Controls
+
+  select(actor: number | undefined): void {
+    this.#selected = actor
+    const chart = actor === undefined ? undefined : this.#recording.head.actors[actor]?.chart
+    if (chart !== undefined && charts.some((drawing) => drawing.chart === chart)) this.#charts.show(chart)
+    this.#changed()
+  }
+
+  #follow(recording: Recording): void {
+    const stop = follow(recording, {
+      onRecords: (records) => {
+        if (this.#recording !== recording) return stop()
+        for (const record of records) {
+          recording.push(record)
+          if (this.#playback.mode === 'live' && record.kind === 'step')
+            for (const edge of record.edges) this.#lit.add(edge)
+        }
+        this.#isDirty = true
+      },
+      onConnection: (connection) => {
+        this.#connection = connection
+        this.#isDirty = true
+      },
+    })
+  }
+
+  #changed(): void {
+    this.#isDirty = true
+    this.#drawnAt = 0
+  }
+
+  #frame(now: number): void {
+    requestAnimationFrame((next) => this.#frame(next))
+    const shown = this.#playback.advance(now)
+    if (shown > 0) this.#lightLast(shown)
+    if (shown > 0 || (this.#isDirty && now - this.#drawnAt >= drawEveryMs)) this.#draw(now)
+    if (this.#lit.size > 0 || this.#charts.isLit) {
+      this.#charts.light(this.#lit, now)
+      this.#lit.clear()
+    }
+  }
+
+  #draw(now: number): void {
+    const began = performance.now()
+    this.#isDirty = false
+    this.#drawnAt = now
+    const view = this.#playback.view()
+    this.#totals.render(view)
+    this.#grid.render(view, this.#selected)
+    this.#detail.render(view, this.#selected)
+    this.#charts.render(view, this.#selected)
+    this.#posts.render(view)
+    this.#timeline.render(view)
+    this.#controls.render(view)
+    this.#tell()
+    performance.clearMeasures('redraw')
+    performance.measure('redraw', { start: began })
+  }
+
+  #tell(): void {
+    const { live } = this.#recording.header
+    const mode = live
+      ? this.#playback.mode
+      : this.#playback.mode === 'paused'
+        ? 'recorded'
+        : this.#playback.mode
+    const shown = live && this.#connection === 'lost' ? 'program ended' : mode
+    setText(this.#status, shown)
+    this.#status.dataset.mode = shown
+  }
+
+  #lightLast(count: number): void {
+    const { position } = this.#playback.view()
+    for (const record of this.#recording.history.slice(position - count, position)) {
+      if (record.kind === 'step') for (const edge of record.edges) this.#lit.add(edge)
+    }
+  }
+
+  #find(actor: number, executionId: string | undefined): void {
+    this.select(actor)
+    if (executionId === undefined) return
+    const entries = this.#recording.entriesOf(actor, this.#recording.history.end, 400)
+    const entry = entries.find(
+      ({ record }) => record.kind === 'step' && record.ended?.executionId === executionId,
+    )
+    if (entry !== undefined) {
+      this.#playback.goTo(entry.position + 1)
+      this.#draw(performance.now())
+      this.#timeline.reveal(entry.position)
+    }
+  }
+
+  #export(): void {
+    const url = URL.createObjectURL(new Blob([traceText(this.#recording)], { type: 'application/x-ndjson' }))
+    const link = document.createElement('a')
+    link.href = url
+    link.download = `trace-${new Date(this.#recording.header.startedAt).toISOString().replace(/[:.]/g, '-')}.jsonl`
+    link.click()
+    setTimeout(() => URL.revokeObjectURL(url), 10_000)
+  }
+
+  async #open(input: HTMLInputElement): Promise<void> {
+    const [file] = input.files ?? []
+    input.value = ''
+    if (file === undefined) return
+    try {
+      this.#recording = recordingOf(await file.text())
+      this.#playback = new Playback(this.#recording)
+      this.#selected = undefined
+      this.#problem.hidden = true
+    } catch (error) {
+      this.#problem.hidden = false
+      setText(
+        this.#problem,
+        `Cannot open ${file.name}: ${error instanceof Error ? error.message : String(error)}`,
+      )
+    }
+    this.#changed()
+  }
+}
+
+try {
+  new Page(await loadTrace())
+} catch (error) {
+  const problem = the('problem', HTMLElement)
+  problem.hidden = false
+  setText(problem, `Cannot read the recording: ${error instanceof Error ? error.message : String(error)}`)
+}
