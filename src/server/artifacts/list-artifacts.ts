@@ -2,6 +2,7 @@
 import { relative } from 'node:path'
 import type { ArtifactEntryBody } from '../../protocol/artifacts.ts'
 import { openBeneath } from '../files/open-beneath.ts'
+import { pathError } from '../files/path-error.ts'
 import { statOf } from '../files/read-file.ts'
 import { type ArtifactAnswer, type ArtifactContext, artifactFound } from './artifact-answer.ts'
 import { type TreeEntry, walkTree } from './walk-tree.ts'
@@ -31,6 +32,7 @@ export async function listArtifacts(
 export async function openTop(workspace: string, path: string): Promise<TreeEntry> {
   using opened = openBeneath(workspace, path, 'look')
   const stats = await statOf(opened.fd)
+  if (!stats.isFile() && !stats.isDirectory()) throw pathError('EISDIR', path)
   return { path: relative(workspace, opened.realPath), isDirectory: stats.isDirectory(), stats }
 }
 

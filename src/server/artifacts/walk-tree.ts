@@ -5,6 +5,7 @@ import { posix } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { openBeneath } from '../files/open-beneath.ts'
 import { PathError } from '../files/path-error.ts'
+import { inOrder } from './in-order.ts'
 
 export interface TreeEntry {
   /** Relative to the workspace. */
@@ -13,8 +14,10 @@ export interface TreeEntry {
   readonly stats: Stats
 }
 
-interface FoundEntry extends TreeEntry {
-  readonly isSymlink: boolean
+/** A name in a directory, as the directory tells it. */
+interface Name {
+  readonly path: string
+  readonly kind: 'directory' | 'symlink' | 'other'
 }
 
 /** After so many entries others get a turn: no tree, however large, keeps the server from answering. */
@@ -26,43 +29,42 @@ const ENTRIES_PER_TURN = 64
  * A symlink that stays inside the workspace is listed under its own name with its target's type and size, and not
  * descended into; other symlinks, and sockets, FIFOs and devices, are left out. The order is that of base servers: of
  * one directory by name; of a tree, directories before files in each directory, and the last directory is entered first.
+ * Nothing is looked at before it is asked for: who takes 5,000 entries of a million pays for 5,000.
  */
 export async function* walkTree(root: string, top: string, recursive: boolean): AsyncGenerator<TreeEntry> {
   const waiting = [top]
   for (let here = waiting.pop(); here !== undefined; here = waiting.pop()) {
-    const entries = await entriesOf(root, here)
-    const ordered = recursive ? directoriesFirst(entries) : entries
-    yield* ordered
-    if (!recursive) return
-    for (const entry of ordered) if (entry.isDirectory && !entry.isSymlink) waiting.push(entry.path)
+    const names = await namesIn(root, here)
+    if (!recursive) return yield* entriesOf(root, names)
+    const maybeDirectories = names.filter(({ kind }) => kind !== 'other')
+    for await (const entry of entriesOf(root, maybeDirectories)) if (entry.isDirectory) yield entry
+    const maybeFiles = names.filter(({ kind }) => kind !== 'directory')
+    for await (const entry of entriesOf(root, maybeFiles)) if (!entry.isDirectory) yield entry
+    for (const { path, kind } of names) if (kind === 'directory') waiting.push(path)
   }
 }
 
-function directoriesFirst(entries: readonly FoundEntry[]): FoundEntry[] {
-  return [...entries.filter((entry) => entry.isDirectory), ...entries.filter((entry) => !entry.isDirectory)]
-}
-
-/** In order of their names. */
-async function entriesOf(root: string, directory: string): Promise<FoundEntry[]> {
-  const names = await namesIn(root, directory)
-  const found: FoundEntry[] = []
-  for (const [index, { name, isSymlink }] of names.entries()) {
+async function* entriesOf(root: string, names: readonly Name[]): AsyncGenerator<TreeEntry> {
+  for (const [index, { path }] of names.entries()) {
     if (index % ENTRIES_PER_TURN === 0) await setImmediate()
-    const path = posix.join(directory, name)
     const stats = statBeneath(root, path)
-    if (stats?.isFile() || stats?.isDirectory()) {
-      found.push({ path, isSymlink, isDirectory: stats.isDirectory(), stats })
-    }
+    if (stats?.isFile() || stats?.isDirectory()) yield { path, isDirectory: stats.isDirectory(), stats }
   }
-  return found
 }
 
-async function namesIn(root: string, directory: string) {
+/** In order; none for a directory that is gone, or that may not be read. */
+async function namesIn(root: string, directory: string): Promise<Name[]> {
+  const entries = await readBeneath(root, directory).catch(() => [])
+  const names = entries.map((entry): Name => {
+    const kind = entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'symlink' : 'other'
+    return { path: posix.join(directory, entry.name), kind }
+  })
+  return await inOrder(names, (a, b) => (a.path < b.path ? -1 : 1))
+}
+
+async function readBeneath(root: string, directory: string) {
   using opened = openBeneath(root, directory, 'look')
-  const entries = await readdir(opened.pinnedPath, { withFileTypes: true }).catch(() => [])
-  return entries
-    .map((entry) => ({ name: entry.name, isSymlink: entry.isSymbolicLink() }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+  return await readdir(opened.pinnedPath, { withFileTypes: true })
 }
 
 /** Symlinks resolved; `null` for what is gone, leads outside, or cannot be named in UTF-8. */
