@@ -5,6 +5,18 @@
  */
 export type { Inspect, LinkState, SlotState } from './src/actors/states.ts'
 export {
+  type NomadDiscovery,
+  type NomadDiscoveryOptions,
+  nomadDiscovery,
+} from './src/discovery/nomad-discovery.ts'
+export {
+  type ContainersFunction,
+  type StaticContainer,
+  type StaticDiscovery,
+  type StaticDiscoveryOptions,
+  staticDiscovery,
+} from './src/discovery/static-discovery.ts'
+export {
   type FailureCode,
   isSandboxError,
   SandboxError,
@@ -28,6 +40,13 @@ export type {
 export type { BatchItem, ExecutionRequest, ExecutionTuple } from './src/executor/batch-items.ts'
 export { formatEvent, type SandboxEvent } from './src/executor/events.ts'
 export type { CallOptions, ExecuteOptions, SandboxExecutorOptions } from './src/executor/options.ts'
+export { AcquireError, type AcquireFailure, PoolStartError } from './src/executor/pool/acquire-error.ts'
+export { type Lease, LeaseLostError, type ReleaseOptions } from './src/executor/pool/lease.ts'
+export type { LeaseTuple } from './src/executor/pool/lease-batch.ts'
+export type { ContainerState, PoolEvent } from './src/executor/pool/pool-events.ts'
+export type { AcquireOptions, ScalingOptions, SlotPoolOptions } from './src/executor/pool/pool-options.ts'
+export type { ContainerStats, PoolState, PoolStats } from './src/executor/pool/pool-stats.ts'
+export { SlotPool } from './src/executor/pool/slot-pool.ts'
 export {
   type ExecutionResult,
   type Failure,
@@ -38,6 +57,13 @@ export {
 } from './src/executor/results.ts'
 export { SandboxExecutor } from './src/executor/sandbox-executor.ts'
 export type { ArgsOf, Slot, SlotArtifacts, SlotInit, SlotJSON } from './src/executor/slot.ts'
+export type {
+  DiscoveredContainer,
+  Discovery,
+  DiscoveryListeners,
+  DiscoveryScaling,
+  DiscoveryTrouble,
+} from './src/ports/discovery.ts'
 export type { Exchange, Transport, TransportRequest } from './src/ports/transport.ts'
 export type { ContainerStatus } from './src/protocol/health.ts'
 export type {

@@ -83,7 +83,8 @@ export type PoolEvent =
   | { readonly type: 'ready' }
   /** A slot is free, or somebody waits for one. */
   | { readonly type: 'slots.freed' }
-  | { readonly type: 'health.due' }
+  /** It is time to look at the health of the container of this address. */
+  | { readonly type: 'health.due'; readonly container: string }
   | { readonly type: 'stop' }
   /** No lease is held any more, or their time is over. */
   | { readonly type: 'drained' }

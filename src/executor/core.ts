@@ -153,7 +153,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
       if (call.post === undefined)
         this.giveUp(call, notRun('closed', 'The executor was closed before the call was posted'))
     }
-    if (this.size > 0) await this.#untilDrained(graceMs)
+    if (this.size > 0 && graceMs > 0) await this.#untilDrained(graceMs)
     for (const call of this.#calls.values()) {
       this.giveUp(
         call,

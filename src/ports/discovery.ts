@@ -6,6 +6,8 @@ export interface DiscoveredContainer {
   readonly addr: string
   /** Nomad's id of it. A new id at the same address is another container. */
   readonly allocId?: string
+  /** Its place among those of its cluster, from 0: when there shall be fewer, the highest ends first. */
+  readonly index?: number
   /** It is about to end: what it runs may finish, nothing new is handed out there. */
   readonly draining?: boolean
 }

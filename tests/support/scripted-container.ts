@@ -38,10 +38,12 @@ export interface Scripted {
   readonly posts: ReceivedPost[]
   readonly events: SandboxEvent[]
   /** What `GET /health` gives; throws for a container that is not there. */
-  health: () => Response | Promise<Response>
+  health: (host: string) => Response | Promise<Response>
   healthChecks: number
   /** Answers every POST at once, those under way too. */
   automatic(): void
+  /** From now on the test answers. */
+  manual(): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -68,7 +70,7 @@ export function scripted(options: SandboxExecutorOptions = {}): Scripted {
     const url = new URL(request.url)
     if (request.method === 'GET') {
       script.healthChecks += 1
-      return script.health()
+      return script.health(url.host)
     }
     const post = await receive(url, request)
     posts.push(post.received)
@@ -89,6 +91,10 @@ export function scripted(options: SandboxExecutorOptions = {}): Scripted {
     automatic: () => {
       isAutomatic = true
       for (const post of posts) post.succeed()
+    },
+    manual: () => {
+      isAutomatic = false
+      posts.length = 0
     },
     [Symbol.asyncDispose]: () => executor.close({ graceMs: 0 }),
   }

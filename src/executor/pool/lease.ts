@@ -1,0 +1,194 @@
+/** Floor 3: the right to use a slot until it is released. Browser compatible. */
+import * as v from 'valibot'
+import { type Failed, notRun } from '../../batching/settlement.ts'
+import { SandboxError } from '../../errors.ts'
+import { checked } from '../../usage.ts'
+import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from '../artifact-results.ts'
+import * as artifacts from '../artifacts.ts'
+import type { CallOptions, ExecuteOptions } from '../options.ts'
+import { type ExecutionResult, failedResult } from '../results.ts'
+import type { ArgsOf, Slot, SlotArtifacts } from '../slot.ts'
+
+/** Options of `lease.release`. */
+export interface ReleaseOptions {
+  /** Empty the workspace before the next owner gets the slot. Default true: the work is not trusted. */
+  readonly reset?: boolean
+}
+
+const releaseOptions = v.strictObject({ reset: v.optional(v.boolean('it must be true or false'), true) })
+
+/** What a lease asks of its pool. */
+export interface LeaseDoor {
+  execute<T extends string>(
+    slot: Slot,
+    tool: T,
+    args: ArgsOf<T>,
+    options: ExecuteOptions,
+  ): Promise<ExecutionResult>
+  /** Takes the slot back; resolves when nobody holds it any more. */
+  release(lease: Lease, reset: boolean): Promise<void>
+}
+
+/** The container of a lease is lost, and what its slot held with it: the reason of `lease.signal`. */
+export class LeaseLostError extends SandboxError {
+  override name = 'LeaseLostError'
+
+  constructor(
+    readonly slotId: string,
+    readonly containerAddr: string,
+    reason: string,
+  ) {
+    super('lease', `The lease of slot ${slotId} at ${containerAddr} is lost: ${reason}`)
+  }
+}
+
+/**
+ * One slot, leased. Nobody else gets it before it is released. Once released it can do nothing; once lost its calls
+ * end `not-run`, code `container-lost`.
+ *
+ * @example
+ * ```ts
+ * import { SlotPool, staticDiscovery } from 'sandbox-slots'
+ * await using pool = await SlotPool.start({ discovery: staticDiscovery([CONTAINER]) })
+ * await using lease = await pool.acquire()
+ * await lease.writeFile('a.txt', 'hello')
+ * console.log((await lease.readFile('a.txt')).output) // hello
+ * ```
+ */
+export class Lease implements AsyncDisposable {
+  readonly slotId: string
+  readonly containerAddr: string
+  readonly #slot: Slot
+  readonly #door: LeaseDoor
+  readonly #lost = new AbortController()
+  #released: Promise<void> | undefined
+
+  /** @internal Use `pool.acquire`. */
+  constructor(
+    slot: Slot,
+    /** Of all leases of the pool no two have the same: a stale holder can be told from the owner. */
+    readonly generation: number,
+    readonly trajectoryId: string | null,
+    door: LeaseDoor,
+  ) {
+    this.slotId = slot.slotId
+    this.containerAddr = slot.containerAddr
+    this.#slot = slot
+    this.#door = door
+  }
+
+  /** Fires when the container is lost, with a `LeaseLostError` as its reason. */
+  get signal(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  /** Runs a tool call in the slot: as `executor.execute`. @throws {SandboxError} (as a rejection) once released */
+  async execute<T extends string>(
+    tool: T,
+    args: ArgsOf<T>,
+    options: ExecuteOptions = {},
+  ): Promise<ExecutionResult> {
+    return this.#lostResult(options.executionId) ?? this.#door.execute(this.#held(), tool, args, options)
+  }
+
+  /** Runs one command in a fresh shell, in the workspace. */
+  bash(command: string, options: ExecuteOptions = {}): Promise<ExecutionResult> {
+    return this.execute('bash', { command }, options)
+  }
+
+  /** Reads a text file. */
+  readFile(path: string, options: ExecuteOptions = {}): Promise<ExecutionResult> {
+    return this.execute('read_file', { path }, options)
+  }
+
+  /** Writes a text file. */
+  writeFile(path: string, content: string, options: ExecuteOptions = {}): Promise<ExecutionResult> {
+    return this.execute('write_file', { path, content }, options)
+  }
+
+  /** Empties the workspace; the lease goes on. */
+  async reset(options: CallOptions = {}): Promise<ExecutionResult> {
+    return this.#lostResult(undefined) ?? this.#held().reset(options)
+  }
+
+  /** Files out of the workspace. */
+  get artifacts(): SlotArtifacts {
+    return {
+      read: async (path, options = {}): Promise<ReadArtifactResult> =>
+        this.#isLost
+          ? artifacts.readArtifact(this.#refuse, path, options)
+          : this.#held().artifacts.read(path, options),
+      list: async (path = '.', options = {}): Promise<ListArtifactsResult> =>
+        this.#isLost
+          ? artifacts.listArtifacts(this.#refuse, path, options)
+          : this.#held().artifacts.list(path, options),
+      archive: async (path = '.', options = {}): Promise<ArchiveArtifactsResult> =>
+        this.#isLost
+          ? artifacts.archiveArtifacts(this.#refuse, path, options)
+          : this.#held().artifacts.archive(path, options),
+    }
+  }
+
+  /**
+   * Gives the slot back: what waits ends `not-run`, what runs is waited for, the workspace is emptied. Resolves when
+   * nobody holds the slot any more. Releasing twice is releasing once.
+   */
+  async release(options: ReleaseOptions = {}): Promise<void> {
+    const { reset } = checked(releaseOptions, options, 'release options')
+    this.#released ??= this.#isLost ? Promise.resolve() : this.#door.release(this, reset)
+    await this.#released
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  /** @internal The pool's: the container is lost. */
+  lose(reason: string): void {
+    if (this.#released === undefined) {
+      this.#lost.abort(new LeaseLostError(this.slotId, this.containerAddr, reason))
+    }
+  }
+
+  /** @internal The slot while it is held; for the pool's batches. @throws {SandboxError} once released */
+  held(): Slot | undefined {
+    return this.#isLost ? undefined : this.#held()
+  }
+
+  /** @internal What a call gets once the lease is lost. */
+  lostFailure(): Failed {
+    const reason: unknown = this.#lost.signal.reason
+    return notRun('container-lost', reason instanceof Error ? reason.message : 'The lease is lost')
+  }
+
+  get #isLost(): boolean {
+    return this.#lost.signal.aborted
+  }
+
+  #held(): Slot {
+    if (this.#released === undefined) return this.#slot
+    throw new SandboxError('lease', `Cannot use the lease of slot ${this.slotId}: it was released`)
+  }
+
+  #lostResult(executionId: string | undefined): ExecutionResult | undefined {
+    return this.#isLost ? lostResult(this, executionId) : undefined
+  }
+
+  readonly #refuse: artifacts.Send = async () => ({ settlement: this.lostFailure(), attempts: 0 })
+}
+
+/** The result of a call of a lease that is lost. */
+export function lostResult(lease: Lease, executionId: string = crypto.randomUUID()): ExecutionResult {
+  return notRunResult(lease.lostFailure(), lease.slotId, executionId, 0)
+}
+
+/** The result of a call that did not get as far as a slot. */
+export function notRunResult(
+  failure: Failed,
+  slotId: string,
+  executionId: string,
+  queuedMs: number,
+): ExecutionResult {
+  const timing = { queuedMs, wireMs: 0, totalMs: queuedMs }
+  return failedResult(failure, { executionId, slotId, attempts: 0, timing })
+}

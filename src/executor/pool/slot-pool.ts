@@ -1,0 +1,256 @@
+/** Floor 3: many agents, many slots, containers that come and go. Browser compatible. */
+import { type ActorRefFrom, createActor } from 'xstate'
+import { poolMachine } from '../../actors/pool.machine.ts'
+import { type ExecutorInternals, internalsOf } from '../internals.ts'
+import type { CallOptions, ExecuteOptions } from '../options.ts'
+import type { ExecutionResult } from '../results.ts'
+import type { SandboxExecutor } from '../sandbox-executor.ts'
+import type { ArgsOf } from '../slot.ts'
+import { AcquireError } from './acquire-error.ts'
+import { Health } from './health.ts'
+import type { Lease, ReleaseOptions } from './lease.ts'
+import { checkedLease, executeLeased, type LeaseTuple } from './lease-batch.ts'
+import { LeaseBook } from './lease-book.ts'
+import * as options from './pool-options.ts'
+import { type PoolState, type PoolStats, poolStats } from './pool-stats.ts'
+import type { PooledContainer } from './pooled-container.ts'
+import { Roster } from './roster.ts'
+import { Scaler } from './scaler.ts'
+import { Trajectories } from './trajectories.ts'
+import { Waiter, Waiters } from './waiters.ts'
+import { watchDiscovery } from './watch-discovery.ts'
+
+/**
+ * Leases slots of many containers: first come first served, from the container with the most free slots.
+ *
+ * @example
+ * ```ts
+ * import { SlotPool, staticDiscovery } from 'sandbox-slots'
+ * await using pool = await SlotPool.start({ discovery: staticDiscovery([CONTAINER]) })
+ * const result = await pool.run('trajectory-1', 'bash', { command: 'echo hi' })
+ * console.log(result.output) // hi
+ * await pool.end('trajectory-1')
+ * ```
+ */
+export class SlotPool implements AsyncDisposable {
+  readonly #options: options.CheckedPoolOptions
+  readonly #executor: SandboxExecutor
+  readonly #ownsExecutor: boolean
+  readonly #internals: ExecutorInternals
+  readonly #actor: ActorRefFrom<typeof poolMachine>
+  readonly #roster: Roster
+  readonly #health: Health
+  readonly #waiters: Waiters
+  readonly #trajectories: Trajectories
+  readonly #scaler: Scaler | undefined
+  readonly #watching = new AbortController()
+  readonly #leases: LeaseBook
+  readonly #firstLooks: Promise<void>[] = []
+  #stopping: Promise<void> | undefined
+
+  private constructor(checked: options.CheckedPoolOptions) {
+    const { executor, isOwn } = options.executorOf(checked.executor)
+    this.#options = checked
+    this.#executor = executor
+    this.#ownsExecutor = isOwn
+    this.#internals = internalsOf(executor)
+    const { core } = this.#internals
+    this.#waiters = new Waiters(core.clock)
+    this.#trajectories = new Trajectories(
+      (trajectoryId, signal) => this.#acquireFor(trajectoryId, signal),
+      () => core.clock.now(),
+    )
+    this.#actor = createActor(this.#wired(), {
+      id: 'pool',
+      ...(core.inspect === undefined ? {} : { inspect: core.inspect }),
+    })
+    this.#health = new Health(
+      core,
+      checked.healthCheckMs,
+      () => this.#roster,
+      (container) => this.#actor.send({ type: 'health.due', container: container.addr }),
+    )
+    this.#roster = new Roster({
+      executor,
+      internals: this.#internals,
+      slotsPerContainer: checked.slotsPerContainer,
+      emit: checked.onEvent,
+      onFreed: () => this.#actor.send({ type: 'slots.freed' }),
+      onJoined: (container) => this.#joined(container),
+      onLeaseLost: (lease, reason) => this.#leases.lose(lease, reason),
+    })
+    this.#leases = new LeaseBook({ executor, core, roster: this.#roster, emit: checked.onEvent })
+    this.#scaler = Scaler.of(checked, core, this.#waiters, this.#roster)
+    this.#actor.start()
+  }
+
+  /**
+   * Resolves when the containers are known and each has been looked at once, whether it answered or not.
+   *
+   * @throws {SandboxUsageError} for options that are unknown or of the wrong type; {@link PoolStartError} when no list
+   * of containers is to be had
+   */
+  static async start(given: options.SlotPoolOptions): Promise<SlotPool> {
+    const pool = new SlotPool(options.checkedPoolOptions(given))
+    try {
+      await pool.#watch()
+      await Promise.all(pool.#firstLooks)
+    } catch (thrown) {
+      await pool.stop({ graceMs: 0 })
+      throw thrown
+    }
+    pool.#scaler?.start()
+    pool.#actor.send({ type: 'ready' })
+    return pool
+  }
+
+  /**
+   * Leases a slot, first come first served.
+   *
+   * @throws {AcquireError} (as a rejection) when none is free in time, the signal fires, or the pool stops
+   */
+  async acquire(given: options.AcquireOptions = {}): Promise<Lease> {
+    const {
+      trajectoryId,
+      timeoutMs = this.#options.acquireTimeoutMs,
+      signal,
+    } = options.checkedAcquireOptions(given)
+    const held = trajectoryId === undefined ? undefined : this.#leases.of(trajectoryId)
+    return held ?? this.#acquire(trajectoryId ?? null, timeoutMs, signal)
+  }
+
+  /** Runs one tool call in a lease: as `lease.execute`. */
+  async execute<T extends string>(
+    lease: Lease,
+    tool: T,
+    args: ArgsOf<T>,
+    given: ExecuteOptions = {},
+  ): Promise<ExecutionResult> {
+    return checkedLease(lease).execute(tool, args, given)
+  }
+
+  /** Runs calls of several leases side by side, one POST per container: as `executor.executeBatch`. */
+  async executeBatch(items: readonly LeaseTuple[], given: CallOptions = {}): Promise<ExecutionResult[]> {
+    return executeLeased(this.#executor, items, given)
+  }
+
+  /**
+   * Runs a call of a trajectory. The trajectory gets its slot with its first call and keeps it until `end`; its calls
+   * run in order. Without a slot in time the call is `not-run`. When its container is lost, so is its workspace: its
+   * calls are `not-run`, `container-lost`, until `end`.
+   */
+  async run<T extends string>(
+    trajectoryId: string,
+    tool: T,
+    args: ArgsOf<T>,
+    given: ExecuteOptions = {},
+  ): Promise<ExecutionResult> {
+    return this.#trajectories.run(options.checkedTrajectoryId(trajectoryId), tool, args, given)
+  }
+
+  /** Ends a trajectory and releases its slot, emptied unless `reset: false` is said. */
+  async end(trajectoryId: string, given: ReleaseOptions = {}): Promise<void> {
+    await this.#trajectories.end(options.checkedTrajectoryId(trajectoryId), given)
+  }
+
+  /** The pool in numbers. */
+  stats(): PoolStats {
+    return poolStats(
+      this.#state,
+      this.#roster.containers,
+      this.#waiters,
+      this.#leases.waits,
+      this.#leases.size,
+    )
+  }
+
+  /**
+   * Refuses who waits, gives what runs `graceMs` (2,000), and ends all leases. With the pool's own executor that is
+   * closed; one that was given stays open, and its leases have the time to be released. Stopping twice is stopping once.
+   */
+  async stop(given: { readonly graceMs?: number } = {}): Promise<void> {
+    const { graceMs } = options.checkedStopOptions(given)
+    this.#stopping ??= this.#stop(graceMs)
+    await this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  #wired() {
+    return poolMachine.provide({
+      actions: {
+        serve: () => this.#serve(),
+        checkHealth: ({ event }) => this.#look(event.type === 'health.due' ? event.container : ''),
+        refuseWaiters: () => this.#waiters.refuseAll('stopped'),
+        stopWatching: () => this.#watching.abort(),
+      },
+    })
+  }
+
+  get #state(): PoolState {
+    return this.#actor.getSnapshot().value
+  }
+
+  #watch(): Promise<void> {
+    return watchDiscovery(this.#options.discovery, {
+      clock: this.#internals.core.clock,
+      signal: this.#watching.signal,
+      limitMs: this.#options.acquireTimeoutMs,
+      onChange: (containers) => this.#roster.update(containers),
+      onTrouble: (message) => this.#options.onEvent?.({ type: 'discovery.failed', message }),
+    })
+  }
+
+  #joined(container: PooledContainer): void {
+    // One that comes back was looked at just now.
+    const look = this.#health.look(container)
+    if (this.#state === 'starting') this.#firstLooks.push(look)
+  }
+
+  #look(addr: string): void {
+    const container = this.#roster.containers.find((each) => each.addr === addr)
+    if (container !== undefined) void this.#health.look(container)
+  }
+
+  async #acquire(
+    trajectoryId: string | null,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease> {
+    if (this.#state !== 'running') throw new AcquireError('stopped', 0, this.#waiters.size)
+    const waiter = new Waiter(trajectoryId, signal, this.#internals.core.clock.now())
+    const slot = this.#waiters.size === 0 && !signal?.aborted ? this.#roster.take() : undefined
+    if (slot !== undefined) return this.#leases.issue(slot, waiter)
+    if (timeoutMs === 0) throw new AcquireError('timeout', 0, this.#waiters.size)
+    this.#waiters.add(waiter, timeoutMs)
+    this.#options.onEvent?.({ type: 'acquire.waiting', trajectoryId, waiters: this.#waiters.size })
+    return waiter.lease
+  }
+
+  #acquireFor(trajectoryId: string, signal: AbortSignal): Promise<Lease> {
+    const timeoutMs = this.#internals.core.queueTimeoutMs ?? this.#options.acquireTimeoutMs
+    return this.#acquire(trajectoryId, timeoutMs, signal)
+  }
+
+  #serve(): void {
+    while (this.#waiters.size > 0) {
+      const slot = this.#roster.take()
+      if (slot === undefined) return
+      const waiter = this.#waiters.shift()
+      waiter?.serve(this.#leases.issue(slot, waiter))
+    }
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.#actor.send({ type: 'stop' })
+    this.#scaler?.stop()
+    for (const { timer } of this.#roster.containers) this.#internals.core.clock.clearTimeout(timer)
+    if (this.#ownsExecutor) await this.#executor.close({ graceMs })
+    else await this.#leases.untilEmpty(graceMs)
+    this.#leases.loseAll('the pool has stopped')
+    this.#actor.send({ type: 'drained' })
+    this.#actor.stop()
+  }
+}

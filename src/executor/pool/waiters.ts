@@ -1,0 +1,90 @@
+/** Floor 3: those who wait for a slot, first come first served. Coming, leaving and being served are O(1). */
+import type { Clock } from '../../ports/clock.ts'
+import { AbortWatch } from '../abort-watch.ts'
+import { Deadlines, type Expiring } from '../deadlines.ts'
+import { AcquireError, type AcquireFailure } from './acquire-error.ts'
+import type { Lease } from './lease.ts'
+
+/** One who waits for a slot. */
+export class Waiter implements Expiring {
+  deadlineBucket: number | undefined
+  readonly #lease = Promise.withResolvers<Lease>()
+
+  constructor(
+    readonly trajectoryId: string | null,
+    readonly signal: AbortSignal | undefined,
+    readonly since: number,
+  ) {}
+
+  get lease(): Promise<Lease> {
+    return this.#lease.promise
+  }
+
+  serve(lease: Lease): void {
+    this.#lease.resolve(lease)
+  }
+
+  refuse(error: AcquireError): void {
+    this.#lease.reject(error)
+  }
+}
+
+/** The queue. */
+export class Waiters {
+  readonly #queue = new Set<Waiter>()
+  readonly #clock: Clock
+  readonly #deadlines: Deadlines<Waiter>
+  readonly #aborts = new AbortWatch<Waiter>((waiter) => this.#refuse(waiter, 'aborted'))
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#deadlines = new Deadlines(clock, (waiter) => this.#refuse(waiter, 'timeout'))
+  }
+
+  get size(): number {
+    return this.#queue.size
+  }
+
+  /** How long the first one has waited, in milliseconds. */
+  get longestMs(): number {
+    const [first] = this.#queue
+    return first === undefined ? 0 : this.#clock.now() - first.since
+  }
+
+  /** Lets one wait for at most `timeoutMs`. */
+  add(waiter: Waiter, timeoutMs: number): void {
+    if (waiter.signal?.aborted) {
+      waiter.refuse(this.#error(waiter, 'aborted'))
+      return
+    }
+    this.#queue.add(waiter)
+    if (Number.isFinite(timeoutMs)) this.#deadlines.watch(waiter, waiter.since + timeoutMs)
+    if (waiter.signal !== undefined) this.#aborts.watch(waiter.signal, waiter)
+  }
+
+  /** Takes the first one out. */
+  shift(): Waiter | undefined {
+    const [first] = this.#queue
+    if (first !== undefined) this.#forget(first)
+    return first
+  }
+
+  refuseAll(failure: AcquireFailure): void {
+    for (const waiter of this.#queue) this.#refuse(waiter, failure)
+  }
+
+  #refuse(waiter: Waiter, failure: AcquireFailure): void {
+    this.#forget(waiter)
+    waiter.refuse(this.#error(waiter, failure))
+  }
+
+  #error(waiter: Waiter, failure: AcquireFailure): AcquireError {
+    return new AcquireError(failure, this.#clock.now() - waiter.since, this.#queue.size)
+  }
+
+  #forget(waiter: Waiter): void {
+    this.#queue.delete(waiter)
+    this.#deadlines.drop(waiter)
+    if (waiter.signal !== undefined) this.#aborts.drop(waiter.signal, waiter)
+  }
+}
