@@ -83,12 +83,22 @@ describe('a job that is there', () => {
   test('and is stopped is registered anew; what failed in its former life does not count', async () => {
     await using it = scene()
     it.nomad.register({ ID: 'sandbox', Namespace: 'default', TaskGroups: [{ Name: 'sandbox', Count: 1 }] })
-    it.nomad.put('sandbox', { id: 'old', client: 'failed', failed: true })
+    it.nomad.put('sandbox', { ...failing, id: 'old' })
     it.nomad.stopJob('sandbox')
-    expect(await it.ensure()).toEqual({ registered: true })
+    it.nomad.place = () => undefined
+    expect(await rejection(it.ensure())).toHaveProperty('message', expect.stringContaining('no place'))
     expect(registrations(it.nomad)).toMatchObject([
       { EnforceIndex: true, JobModifyIndex: expect.any(Number) },
     ])
+  })
+
+  test('is left alone when only a former version of it failed', async () => {
+    await using it = scene()
+    const job = { ID: 'sandbox', Namespace: 'default' }
+    it.nomad.register({ ...job, TaskGroups: [{ Name: 'sandbox', Count: 0 }] })
+    it.nomad.put('sandbox', failing)
+    it.nomad.register({ ...job, TaskGroups: [{ Name: 'sandbox', Count: 0 }] })
+    expect(await it.ensure()).toEqual({ registered: false })
   })
 
   test('and cannot start is told', async () => {
@@ -137,12 +147,16 @@ describe('a start that fails is told with what happened', () => {
   })
 
   test('one that fails beside one that may still run is waited for', async () => {
-    let nth = 0
+    let pending: Placed | undefined
     await using it = scene((port) => {
-      nth += 1
-      return nth === 1 ? { ...failing } : { port }
+      if (pending !== undefined) return failing
+      pending = { id: crypto.randomUUID(), client: 'pending', port }
+      return pending
     })
-    expect(await it.ensure({ count: 2 })).toEqual({ registered: true })
+    const ensured = it.ensure({ count: 2 })
+    while (!it.nomad.requests.some(({ query }) => query.has('index'))) await Bun.sleep(1)
+    it.nomad.put('sandbox', { ...the(pending), client: 'running' })
+    expect(await ensured).toEqual({ registered: true })
   })
 
   test('no machine has room', async () => {

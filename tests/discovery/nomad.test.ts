@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { NomadDiscovery, type NomadDiscoveryOptions } from '../../src/discovery/nomad-discovery.ts'
 import { hastyReads, nextIndex, restMs } from '../../src/discovery/nomad-reads.ts'
 import { SandboxUsageError } from '../../src/errors.ts'
-import { type NomadStandIn, type NomadStandInOptions, startNomad } from '../support/nomad-stand-in.ts'
+import type { NomadStandInOptions } from '../support/nomad-shapes.ts'
+import { type NomadStandIn, startNomad } from '../support/nomad-stand-in.ts'
 import { the } from '../support/the.ts'
 import { instantClock, watched } from './support.ts'
 
@@ -67,6 +68,32 @@ describe('what is asked', () => {
     expect(new Set(details.map(({ path }) => path)).size).toBe(41)
     expect(details).toHaveLength(41)
   })
+})
+
+test('an allocation that is gone before it is read is no trouble', async () => {
+  const nomad = started({ withoutResources: true })
+  nomad.put('sandbox', { id: 'here' })
+  nomad.put('sandbox', { id: 'gone', port: 20_001 })
+  const isGone = ({ url }: Request) => url.includes('/allocation/gone')
+  const seen = watching(nomad, {
+    fetch: async (request) => (isGone(request) ? new Response('gone', { status: 404 }) : fetch(request)),
+  })
+  await seen.until(() => seen.lists.length + seen.troubles.length > 0)
+  expect(seen.lists).toMatchObject([[{ allocId: 'here' }]])
+})
+
+test('no redirect is followed: the token is for Nomad alone', async () => {
+  const nomad = started()
+  const elsewhere = Response.redirect(`${nomad.url}/v1/job/sandbox/allocations`, 307)
+  const asked: string[] = []
+  const fetchOnce = async (request: Request) => {
+    asked.push(request.redirect)
+    return elsewhere.clone()
+  }
+  const seen = watching(nomad, { fetch: fetchOnce, token: 'secret' })
+  await seen.until(() => seen.troubles.length > 0)
+  expect(seen.troubles[0]).toContain('HTTP 307')
+  expect(asked[0]).toBe('manual')
 })
 
 describe('blocking queries', () => {

@@ -48,6 +48,24 @@ export interface Stored {
   placed: Placed & { readonly id: string }
 }
 
+/** What reached it. */
+export interface NomadRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly token: string | null
+  readonly body: unknown
+}
+
+/** Options of `startNomad`. */
+export interface NomadStandInOptions {
+  readonly token?: string
+  /** Namespaces that exist. Default: `default` alone. */
+  readonly namespaces?: readonly string[]
+  /** Lists leave the resources out, whatever they are asked for. */
+  readonly withoutResources?: boolean
+}
+
 /** An allocation as lists tell it. */
 export function stub(stored: Stored, withoutResources: boolean): object {
   const { placed, version, createIndex } = stored

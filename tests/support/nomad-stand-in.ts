@@ -5,6 +5,8 @@ import {
   details,
   type Job,
   type JobSpec,
+  type NomadRequest,
+  type NomadStandInOptions,
   noRoom,
   type Placed,
   registration,
@@ -14,24 +16,6 @@ import {
 } from './nomad-shapes.ts'
 
 const scaling = v.object({ Count: v.number(), Target: v.object({ Group: v.string() }) })
-
-/** What reached it. */
-export interface NomadRequest {
-  readonly method: string
-  readonly path: string
-  readonly query: URLSearchParams
-  readonly token: string | null
-  readonly body: unknown
-}
-
-/** Options of {@link startNomad}. */
-export interface NomadStandInOptions {
-  readonly token?: string
-  /** Namespaces that exist. Default: `default` alone. */
-  readonly namespaces?: readonly string[]
-  /** Lists leave the resources out, whatever they are asked for. */
-  readonly withoutResources?: boolean
-}
 
 export function startNomad(options: NomadStandInOptions = {}): NomadStandIn {
   return new NomadStandIn(options)
@@ -61,10 +45,6 @@ export class NomadStandIn {
 
   get url(): string {
     return this.#server.url.origin
-  }
-
-  get index(): number {
-    return this.#index
   }
 
   /** Nothing listens on the port any more; connections break. */
