@@ -32,9 +32,7 @@ export function svgOf(drawing: Drawing, { standalone = false, counts = false }: 
 }
 
 function arrowHeads(chart: string): string {
-  const head = (name: string) =>
-    `<marker id="${chart}-${name}" class="${name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 .8 7.4 4 0 7.2z"/></marker>`
-  return `<defs>${head('head')}${head('head-lit')}</defs>`
+  return `<defs><marker id="${chart}-head" class="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path d="M0 .8 7.4 4 0 7.2z"/></marker></defs>`
 }
 
 function stateBox(state: PlacedState, { states }: Drawing): string {
@@ -119,7 +117,7 @@ svg{--paper:#fff;--box:#f7f8fa;--deep:#eef0f4;--line:#8a93a3;--ink:#1c2330;--sof
 @media (prefers-color-scheme:dark){svg{--paper:#12161d;--box:#1a2029;--deep:#161b23;--line:#5c6777;--ink:#e6eaf1;--soft:#a3adbd;--edge:#8f9bae}}
 .paper{fill:var(--paper)}
 .state{fill:var(--deep);stroke:var(--line)}.state.atomic{fill:var(--box)}.state.root{fill:none;stroke:none}.state.parallel{fill:none}
-.edge{fill:none;stroke:var(--edge);stroke-width:1.3}.head path,.head-lit path{fill:var(--edge)}
+.edge{fill:none;stroke:var(--edge);stroke-width:1.3}.head path{fill:var(--edge)}
 .edge-label{fill:var(--paper)}.initial circle{fill:var(--ink)}
 text{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:var(--ink)}
 .name{font-size:13px;font-weight:600}.line{fill:var(--soft)}

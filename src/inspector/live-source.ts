@@ -7,9 +7,6 @@ import type { Redact } from './redact.ts'
 import type { SystemState } from './system-state.ts'
 import { headerLine, stateLine, traceLine } from './trace-lines.ts'
 
-/** How many records a viewer gets at once; of more, the first are told one by one and the rest as a state. */
-const recordsAtOnce = 500
-
 /** Lines for a viewer, and where it is afterwards. */
 export interface Portion {
   readonly lines: readonly string[]
@@ -33,11 +30,11 @@ export class LiveSource {
     this.#redact = redact
   }
 
-  /** What happened from a position on. */
-  after(position: number): Portion {
+  /** What happened from a position on: so many records one by one, the rest as a state. */
+  after(position: number, atMost: number): Portion {
     const { end } = this.history
     if (this.#last?.from === position && this.#last.to === end) return this.#last.portion
-    const portion = { lines: this.#lines(position, end), position: end }
+    const portion = { lines: this.#lines(position, end, atMost), position: end }
     this.#last = { from: position, to: end, portion }
     return portion
   }
@@ -52,9 +49,9 @@ export class LiveSource {
     for (const record of records) yield traceLine(record, this.#redact)
   }
 
-  #lines(position: number, end: number): string[] {
+  #lines(position: number, end: number, atMost: number): string[] {
     if (position < this.history.start) return [this.#jump(-1)]
-    const records = this.history.slice(position, Math.min(end, position + recordsAtOnce))
+    const records = this.history.slice(position, Math.min(end, position + atMost))
     const lines = records.map((record) => traceLine(record, this.#redact))
     const last = records.at(-1)
     if (position + records.length < end) lines.push(this.#jump(last?.n ?? -1))

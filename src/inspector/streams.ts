@@ -7,6 +7,12 @@ const coalesceMs = 50
 /** So that both sides notice when the other one is gone. */
 const heartbeatMs = 10_000
 
+/** How many records a viewer gets at once; of more, the first are told one by one and the rest as a state. */
+const recordsAtOnce = 500
+
+/** It has read a whole trace just before, and should miss nothing of what came meanwhile. */
+const catchUp = 20_000
+
 const linesAtOnce = 1_000
 
 const encoder = new TextEncoder()
@@ -34,6 +40,7 @@ export function traceStream(source: LiveSource): ReadableStream<Uint8Array> {
 export function eventStream(source: LiveSource, from: number, gone: AbortSignal): ReadableStream<Uint8Array> {
   let position = from
   let isFirst = true
+  let isBehind = true
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       if (isFirst) {
@@ -50,7 +57,8 @@ export function eventStream(source: LiveSource, from: number, gone: AbortSignal)
         controller.enqueue(encoder.encode(': still here\n\n'))
         return
       }
-      const portion = source.after(position)
+      const portion = source.after(position, isBehind ? catchUp : recordsAtOnce)
+      isBehind = false
       position = portion.position
       controller.enqueue(encoder.encode(`id: ${position}\ndata: [${portion.lines.join(',')}]\n\n`))
     },

@@ -63,6 +63,12 @@ export function callText({ body, route }: Pick<CallEntry, 'body' | 'route'>): { 
   return { tool, text: main }
 }
 
+/** `intake.idle wire.posting link.up` as `idle · posting · up`: regions are known by what they hold. */
+export function shortState(state: string): string {
+  const leaves = state.split(' ')
+  return leaves.length === 1 ? state : leaves.map((leaf) => leaf.slice(leaf.indexOf('.') + 1)).join(' · ')
+}
+
 /** A record in a few words. */
 export function recordText(record: TraceRecord, state: SystemState): string {
   switch (record.kind) {

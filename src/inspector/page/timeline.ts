@@ -1,7 +1,7 @@
 /** The recorded steps, filtered; only the rows that are seen exist. */
 import { element, setText, the } from './dom.ts'
 import { Filters } from './filters.ts'
-import { actorName, count, moment, placeOf, recordText, shortContainer } from './format.ts'
+import { actorName, count, moment, placeOf, recordText, shortContainer, shortState } from './format.ts'
 import type { View } from './playback.ts'
 import type { Entry, Recording } from './recording.ts'
 
@@ -169,7 +169,7 @@ function rowOf(
     element('time', {}, moment(record.ms)),
     element('span', { class: 'who' }, name),
     element('code', { class: 'event' }, event),
-    element('span', { class: 'to' }, to === '' ? '' : `→ ${to}`),
+    element('span', { class: 'to' }, to === '' ? '' : `→ ${shortState(to)}`),
     element('span', { class: 'about' }, recordText(record, state).split('\n', 1)[0] ?? ''),
   )
 }
