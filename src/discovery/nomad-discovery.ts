@@ -49,6 +49,7 @@ const discoveryOptions = v.strictObject({
  *
  * @example
  * ```ts
+ * import { nomadDiscovery } from 'sandbox-slots'
  * const discovery = nomadDiscovery({ url: 'http://127.0.0.1:4646', job: 'sandbox', group: 'sandbox' })
  * console.log(discovery.scaling !== undefined) // true
  * ```

@@ -46,6 +46,7 @@ const staticOptions = v.strictObject({ intervalMs: v.optional(milliseconds, 5_00
  *
  * @example
  * ```ts
+ * import { staticDiscovery } from 'sandbox-slots'
  * const discovery = staticDiscovery(['http://10.0.0.1:8080', '10.0.0.2:8080'])
  * const controller = new AbortController()
  * const onChange = (found) => {
