@@ -1,0 +1,260 @@
+/** The page in a real browser. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { readFile } from 'node:fs/promises'
+import type { Browser, Page } from 'playwright-core'
+import { openTrace, startInspector } from '../../src/inspector/mod.ts'
+import {
+  faintTexts,
+  hasChromium,
+  type Look,
+  launch,
+  meetingLabels,
+  openPage,
+  overflowing,
+  total,
+} from './browser.ts'
+import { answerOf, executorWith, runSmallJob } from './support.ts'
+
+// When a test takes longer, Bun ends its child processes: the browser of all tests.
+setDefaultTimeout(30_000)
+
+const desk: Look = { width: 1280, colorScheme: 'light' }
+
+const looks: readonly Look[] = [
+  desk,
+  { ...desk, colorScheme: 'dark' },
+  { width: 390, colorScheme: 'light' },
+  { width: 390, colorScheme: 'dark' },
+]
+
+if (!hasChromium) console.warn('skipped: the inspector’s page, since there is no /usr/bin/chromium')
+
+describe.skipIf(!hasChromium)('the page', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launch()
+  })
+  afterAll(() => browser?.close())
+
+  /** An inspector that has seen a small job, and the page with it. */
+  async function withJob(look = desk) {
+    const inspector = await startInspector()
+    const executor = executorWith(inspector.inspect)
+    await runSmallJob(executor)
+    const watched = await openPage(browser, inspector.url, look)
+    const dispose = async () => {
+      await watched[Symbol.asyncDispose]()
+      await executor.close()
+      await inspector.stop()
+    }
+    return { inspector, executor, ...watched, [Symbol.asyncDispose]: dispose }
+  }
+
+  test('shows the charts of the machines, and counts that move while a job runs', async () => {
+    await using inspector = await startInspector()
+    const waits: (() => void)[] = []
+    await using executor = executorWith(inspector.inspect, async (call) => {
+      if (call.args?.command === 'wait') await new Promise<void>((resolve) => waits.push(resolve))
+      return answerOf(call)
+    })
+    await using watched = await openPage(browser, inspector.url, desk)
+    const { page, complaints, foreign } = watched
+    const slots = executor.slots('http://127.0.0.1:4000', 6)
+    const calls = slots.slice(0, 4).map((slot) => slot.bash('wait'))
+    await expectCount(page, 'slot.borrowed.executing', '4')
+    await expectCount(page, 'slot.idle', '2')
+    const lit = page.locator('.chart-view:not([hidden]) .lit')
+    for (const finish of waits) finish()
+    await lit.first().waitFor()
+    await Promise.all(calls)
+    await expectCount(page, 'slot.idle', '6')
+    await page.getByRole('tab', { name: 'coordinator' }).click()
+    await expectCount(page, 'coordinator.link.up', '1')
+    await until(async () => (await total(page, 'exited')) === 4)
+    expect(await total(page, 'posts')).toBeGreaterThanOrEqual(1)
+    expect({ complaints, foreign }).toEqual({ complaints: [], foreign: [] })
+  })
+
+  test('a click on a slot follows it: state, path, results with output', async () => {
+    await using job = await withJob()
+    const { page, complaints } = job
+    await page.locator('#grid').click({ position: { x: 10, y: 36 } })
+    await page.getByRole('heading', { name: 'slot_0 @ 127.0.0.1:4000' }).waitFor()
+    expect(await page.locator('.state.here').getAttribute('data-state')).toBe('slot.idle')
+    expect(await page.locator('.edge.on-path').count()).toBeGreaterThan(2)
+    expect(await page.locator('.results .ending').allInnerTexts()).toEqual([
+      'exited, ok',
+      'exited, ok',
+      'exited, code 3',
+      'exited, ok',
+      'exited, ok',
+    ])
+    await page.locator('.results summary').nth(2).click()
+    expect(await page.locator('.results pre').nth(2).textContent()).toContain('exit code 3')
+    expect(complaints).toEqual([])
+  })
+
+  test('the grid is walked by keyboard, and says where one is', async () => {
+    await using job = await withJob()
+    const { page } = job
+    await page.locator('#grid').focus()
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('End')
+    expect(await page.locator('#grid-active').textContent()).toBe('slot_1 @ 127.0.0.1:4000, idle')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'slot_1 @ 127.0.0.1:4000' }).waitFor()
+    await page.getByText('Containers as a table').click()
+    expect(await page.locator('#containers-table tbody tr, #containers-table > tr').textContent()).toContain(
+      '127.0.0.1:4000',
+    )
+  })
+
+  test('filters let through what they say', async () => {
+    await using job = await withJob()
+    const { page } = job
+    const count = page.locator('#timeline-count')
+    const all = await count.textContent()
+    await page.getByLabel('Event', { exact: true }).selectOption('acquire')
+    await untilText(count, /^2 of /)
+    await page.getByLabel('Slot', { exact: true }).fill('slot_1')
+    await untilText(count, /^1 of /)
+    await page.getByRole('button', { name: 'Clear filters' }).click()
+    await untilText(count, new RegExp(`^${all}$`))
+    await page.getByLabel('Trajectory', { exact: true }).fill('trajectory-0')
+    await page.getByLabel('Text', { exact: true }).fill('exit 3')
+    // Where it came, and where its output came back.
+    await until(async () => (await page.locator('.row').count()) === 2)
+    expect(await page.locator('.row').first().textContent()).toContain('bash exit 3')
+  })
+
+  test('pause holds the moment while the job goes on; steps lead back and on; live again', async () => {
+    await using job = await withJob()
+    const { page, executor } = job
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await runSmallJob(executor, 'http://127.0.0.1:4001')
+    const slider = page.locator('#position')
+    await until(async () => Number(await slider.getAttribute('max')) > Number(await slider.inputValue()))
+    expect(await total(page, 'exited')).toBe(8)
+    const before = Number(await slider.inputValue())
+    await page.keyboard.press('[')
+    await page.keyboard.press('[')
+    await page.getByRole('button', { name: 'One step on' }).click()
+    await until(async () => Number(await slider.inputValue()) === before - 1)
+    await slider.fill('0')
+    await until(async () => (await total(page, 'exited')) === 0)
+    await page.getByRole('button', { name: 'Go live' }).click()
+    await until(async () => (await total(page, 'exited')) === 16)
+  })
+
+  test('a replay runs through the recorded history and stops at its end', async () => {
+    await using job = await withJob()
+    const { page } = job
+    await page.getByLabel('Speed of the replay').selectOption('0.1')
+    await page.getByRole('button', { name: 'Replay' }).click()
+    await untilText(page.locator('#status'), /replay/)
+    await page.locator('.lit').first().waitFor()
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await page.getByLabel('Speed of the replay').selectOption('100')
+    await page.getByRole('button', { name: 'Replay' }).click()
+    await untilText(page.locator('#status'), /paused/)
+    expect(await total(page, 'exited')).toBe(8)
+  })
+
+  test('search finds an execution and goes where it ended', async () => {
+    await using job = await withJob()
+    const { page, executor } = job
+    const [slot] = executor.slots('http://127.0.0.1:4000', 1)
+    await executor.execute(slot, 'bash', { command: 'echo needle' }, { executionId: 'call-4711' })
+    await until(async () => (await total(page, 'exited')) === 9)
+    await page.keyboard.press('/')
+    await page.keyboard.type('call-47')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'slot_0 @ 127.0.0.1:4000' }).waitFor()
+    expect(await page.locator('.row.current').textContent()).toContain('settled')
+    expect(await page.locator('.results').textContent()).toContain('echo needle')
+  })
+
+  test('posts show their calls, and when each came back', async () => {
+    await using job = await withJob()
+    const { page } = job
+    const first = page.locator('.post-head', { hasText: '2 calls' }).first()
+    await first.click()
+    await page.locator('.post-calls li').first().waitFor()
+    const calls = await page.locator('.post-calls li').allInnerTexts()
+    expect(calls.length).toBe(2)
+    for (const call of calls) expect(call).toMatch(/after [\d.]+ (?:ms|s) exited/)
+  })
+
+  test('an exported trace opens again: in the page, and by openTrace', async () => {
+    await using job = await withJob()
+    const { page, complaints } = job
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Export trace' }).click(),
+    ])
+    const file = await download.path()
+    expect(await readFile(file, 'utf8')).toContain('"kind":"trace","version":1')
+    await page.getByLabel('Open trace').setInputFiles(file)
+    await untilText(page.locator('#status'), /recorded/)
+    expect(await total(page, 'exited')).toBe(8)
+    await page.keyboard.press('[')
+    await page
+      .getByLabel('Open trace')
+      .setInputFiles({ name: 'x.jsonl', mimeType: 'text/plain', buffer: Buffer.from('{}') })
+    await untilText(page.getByRole('alert'), /Cannot open x\.jsonl: This is no trace/)
+    await using opened = await openTrace(file)
+    await using again = await openPage(browser, opened.url, desk)
+    expect(await total(again.page, 'exited')).toBe(8)
+    expect([...complaints, ...again.complaints]).toEqual([])
+  })
+
+  test('when the program ends, the page says so and keeps what it has', async () => {
+    await using job = await withJob()
+    const { page, inspector } = job
+    await inspector.stop()
+    await untilText(page.locator('#status'), /program ended/)
+    expect(await total(page, 'exited')).toBe(8)
+  })
+
+  test.each(looks)(
+    'at $width px, $colorScheme: labels apart, nothing overflows, all can be read',
+    async (look) => {
+      await using job = await withJob(look)
+      const { page, complaints, foreign } = job
+      await page.locator('#grid').click({ position: { x: 10, y: 36 } })
+      await page.locator('.results').waitFor()
+      await page.waitForTimeout(600)
+      for (const name of ['slot', 'coordinator']) {
+        await page.getByRole('tab', { name }).click()
+        expect(await meetingLabels(page)).toEqual([])
+        expect(await overflowing(page)).toEqual([])
+        expect(await faintTexts(page)).toEqual([])
+      }
+      expect({ complaints, foreign }).toEqual({ complaints: [], foreign: [] })
+    },
+  )
+})
+
+async function expectCount(page: Page, state: string, text: string): Promise<void> {
+  await untilText(page.locator(`[data-count="${state}"]`), new RegExp(`^${text}$`))
+}
+
+async function untilText(locator: ReturnType<Page['locator']>, pattern: RegExp): Promise<void> {
+  let text = ''
+  await until(
+    async () => {
+      text = (await locator.textContent()) ?? ''
+      return pattern.test(text)
+    },
+    () => `${pattern}, got: ${text}`,
+  )
+}
+
+/** Polls: a test that waited for ever would take the browser of all others with it. */
+async function until(isSo: () => Promise<boolean>, what = () => isSo.toString()): Promise<void> {
+  const end = performance.now() + 10_000
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error(`Did not come: ${what()}`)
+    await Bun.sleep(20)
+  }
+}
