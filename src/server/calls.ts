@@ -4,6 +4,8 @@ import { describeThrown } from '../errors.ts'
 import type { ExecutionResponseBody } from '../protocol/execution.ts'
 import type { CallEvent } from './options.ts'
 import type { Isolation } from './sandbox/isolation.ts'
+import type { ReadyHealth, ReadyShells } from './sandbox/ready-shells.ts'
+import { runCommand } from './sandbox/run-command.ts'
 import type { Slot, SlotTable } from './slot-table.ts'
 import { bash } from './tools/bash.ts'
 import { readFile, writeFile } from './tools/files.ts'
@@ -26,6 +28,9 @@ export interface ServerContext {
   readonly slots: SlotTable
   readonly privateDir: string
   readonly isolation: Isolation
+  /** Whether a command may have the machine's network. */
+  readonly network: boolean
+  readonly shells: ReadyShells
   readonly stop: AbortSignal
   readonly onCall: ((event: CallEvent) => void) | undefined
 }
@@ -58,8 +63,15 @@ export interface CallAnswer {
   readonly body: ExecutionResponseBody
 }
 
-/** Runs one request of `/execute`, or one item of `/batch`. Never rejects. */
-export async function answerCall(context: ServerContext, request: unknown): Promise<CallAnswer> {
+/**
+ * Runs one request of `/execute`, or one item of `/batch`. Never rejects. `cancel` kills the command and all its
+ * processes; the answer comes when they are dead, with the output so far.
+ */
+export async function answerCall(
+  context: ServerContext,
+  request: unknown,
+  cancel?: AbortSignal,
+): Promise<CallAnswer> {
   const fields = check(callFields, request)
   if (!fields.ok) return { refused: true, body: { ...failed(fields.error), execution_id: idOf(request) } }
   const { slot_id, tool, args, execution_id, timeout } = fields.value
@@ -73,27 +85,42 @@ export async function answerCall(context: ServerContext, request: unknown): Prom
   const prepared: Checked<PreparedCall> | undefined = tools.get(tool)?.prepare(args)
   if (prepared === undefined) return answer(failed(`Unknown tool: ${tool}`))
   if (!prepared.ok) return answer(failed(prepared.error), true)
-  return answer(await runInSlot(context, slot, execution_id, timeout, prepared.value))
+  return answer(
+    await runInSlot(context, slot, { executionId: execution_id, timeoutS: timeout, cancel }, prepared.value),
+  )
+}
+
+interface CallOptions {
+  readonly executionId: string | null
+  readonly timeoutS: number
+  readonly cancel: AbortSignal | undefined
 }
 
 function runInSlot(
-  { onCall, ...context }: ServerContext,
+  context: ServerContext,
   slot: Slot,
-  executionId: string | null,
-  timeoutS: number,
+  { executionId, timeoutS, cancel }: CallOptions,
   call: PreparedCall,
 ): Promise<ToolResult> {
+  const { onCall, stop, shells, isolation, network, privateDir } = context
+  const { workspace, owner } = slot
   return slot.lock.run(async () => {
-    if (context.stop.aborted) return failed('Not run: the server stops')
+    if (stop.aborted) return failed('Not run: the server stops')
+    if (cancel?.aborted === true) return failed('Not run: the call was cancelled', { cancelled: true })
     slot.running = { executionId }
     onCall?.({ type: 'started', slotId: slot.id, executionId })
     try {
-      return await call({ ...context, workspace: slot.workspace, timeoutS })
+      return await call({
+        ...{ workspace, owner, privateDir, isolation, network, timeoutS },
+        runCommand: (request) => runCommand(shells, slot, request, { stop, cancel }),
+      })
     } catch (thrown) {
       return failed(`The server failed: ${describeThrown(thrown)}`)
     } finally {
       slot.running = null
       onCall?.({ type: 'finished', slotId: slot.id, executionId })
+      // After the answer is on its way.
+      setImmediate(() => shells.used(slot))
     }
   })
 }
@@ -110,13 +137,21 @@ export async function answerReset(context: ServerContext, request: unknown): Pro
   if (slot === undefined) return answer(failed(`Unknown slot: ${fields.value.slot_id}`))
   return slot.lock.run(async () => {
     if (context.stop.aborted) return answer(failed('Not reset: the server stops'))
+    context.shells.discard(slot)
     try {
       await context.slots.reset(slot)
+      context.shells.warm(slot)
     } catch (thrown) {
       return answer(failed(`Cannot reset ${slot.id}: ${describeThrown(thrown)}`))
     }
     return answer({ success: true, output: `Reset workspace for ${slot.id}`, error: '', metadata: {} })
   })
+}
+
+/** How the sandboxes do, for `GET /health`: nothing when the last one started. */
+export function sandboxTrouble({ shells }: ServerContext): object {
+  const { failures, reason }: ReadyHealth = shells.health
+  return failures === 0 ? {} : { sandbox_failures: failures, sandbox_error: reason }
 }
 
 /** What a refused request called itself, so that a batch item finds its way home. */

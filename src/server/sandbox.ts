@@ -1,13 +1,12 @@
 /** A sandbox server without a port: everything but Bun.serve. */
-import { mkdir, mkdtemp, realpath } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describeThrown, SandboxError } from '../errors.ts'
 import { removeTree } from './files/remove-tree.ts'
 import { createHandler, type Handler } from './handler.ts'
 import { type SandboxOptions, type SandboxSettings, sandboxSettings } from './options.ts'
+import { type Directories, openDirectories } from './sandbox/directories.ts'
 import { prepareIsolation } from './sandbox/isolation.ts'
-import { SlotTable } from './slot-table.ts'
+import { type ReadyOptions, ReadyShells } from './sandbox/ready-shells.ts'
+import { ownerOf, SlotTable } from './slot-table.ts'
 
 export interface Sandbox {
   /** Answers one request, as a fetch handler does. */
@@ -16,40 +15,51 @@ export interface Sandbox {
   stop(): Promise<void>
 }
 
+/** What tests and benches may change. */
+export interface SandboxInternals {
+  readonly ready?: ReadyOptions
+}
+
 /** Makes the slots and tries the isolation. For tests, and for `startSandboxServer`. */
-export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+export async function createSandbox(
+  options: SandboxOptions = {},
+  internals: SandboxInternals = {},
+): Promise<Sandbox> {
   const settings = sandboxSettings(options)
-  const dataDir = await openDataDir(settings.dataDir)
-  const privateDir = join(dataDir, '.sandbox-slots')
-  const temporary = settings.dataDir === undefined ? dataDir : privateDir
+  const dirs = await openDirectories(settings)
   try {
-    return await openSandbox(settings, dataDir, privateDir, temporary)
+    return await openSandbox(settings, dirs, internals)
   } catch (thrown) {
-    await removeTree(temporary).catch(() => {})
+    await removeTree(dirs.temporary).catch(() => {})
     throw thrown
   }
 }
 
 async function openSandbox(
   settings: SandboxSettings,
-  dataDir: string,
-  privateDir: string,
-  temporary: string,
+  { dataDir, privateDir, systemDir, firstOwner, hiddenDataDir, temporary }: Directories,
+  internals: SandboxInternals,
 ): Promise<Sandbox> {
-  await mkdir(privateDir, { recursive: true, mode: 0o700 })
   const stopping = new AbortController()
+  const { onCall, network } = settings
   const isolation = await prepareIsolation({
     kind: settings.isolation,
-    privateDir,
-    tmpBytes: settings.limits.tmpBytes,
+    systemDir,
+    limits: settings.limits,
+    network,
     bwrapPath: settings.bwrapPath,
+    owner: ownerOf(firstOwner, 0),
+    hiddenDataDir,
   })
-  const slots = await SlotTable.open(dataDir, privateDir, settings.slots)
-  const context = { slots, privateDir, isolation, stop: stopping.signal, onCall: settings.onCall }
+  const slots = await SlotTable.open(dataDir, privateDir, settings.slots, firstOwner)
+  const shells = new ReadyShells(isolation, internals.ready)
+  for (const slot of slots) shells.warm(slot)
+  const context = { slots, privateDir, isolation, network, shells, stop: stopping.signal, onCall }
 
   const stop = async () => {
     stopping.abort()
     await slots.settle()
+    await shells.close()
     await removeTree(temporary)
   }
   let stopped: Promise<void> | undefined
@@ -59,19 +69,5 @@ async function openSandbox(
       stopped ??= stop()
       return stopped
     },
-  }
-}
-
-async function openDataDir(dataDir: string | undefined): Promise<string> {
-  try {
-    if (dataDir === undefined) return await realpath(await mkdtemp(join(tmpdir(), 'sandbox-slots-')))
-    await mkdir(dataDir, { recursive: true })
-    // Real, so that paths in answers agree with those that the kernel tells.
-    return await realpath(dataDir)
-  } catch (thrown) {
-    const reason = describeThrown(thrown)
-    throw new SandboxError('server', `Cannot use the data directory ${dataDir ?? tmpdir()}: ${reason}`, {
-      cause: thrown,
-    })
   }
 }

@@ -4,12 +4,16 @@ import { join } from 'node:path'
 import { SandboxError } from '../errors.ts'
 import type { SlotStatusBody } from '../protocol/health.ts'
 import { FifoLock } from './fifo-lock.ts'
+import type { Owner } from './files/open-directory.ts'
 import { errorCode } from './files/path-error.ts'
 import { removeTree } from './files/remove-tree.ts'
+import { giveTo } from './sandbox/owners.ts'
 
 export interface Slot {
   readonly id: string
   readonly workspace: string
+  /** Whose the workspace is, and the commands are: a user of its own; `null`: the server's. */
+  readonly owner: Owner | null
   readonly lock: FifoLock
   /** The tool call that runs now. */
   running: { readonly executionId: string | null } | null
@@ -25,19 +29,29 @@ export class SlotTable {
     this.#trashDir = trashDir
   }
 
-  /** Makes the workspaces that are not there yet. */
-  static async open(dataDir: string, privateDir: string, count: number): Promise<SlotTable> {
+  /** Makes the workspaces that are not there yet; slot N belongs to the user `firstOwner` + N. */
+  static async open(
+    dataDir: string,
+    privateDir: string,
+    count: number,
+    firstOwner: number | null,
+  ): Promise<SlotTable> {
     const trashDir = join(privateDir, 'trash')
     await removeTree(trashDir)
-    await mkdir(trashDir, { recursive: true })
+    await mkdir(trashDir, { recursive: true, mode: 0o700 })
     const slots: Slot[] = []
     for (let index = 0; index < count; index++) {
       const id = `slot_${index}`
       const workspace = join(dataDir, id)
-      await makeWorkspace(workspace)
-      slots.push({ id, workspace, lock: new FifoLock(), running: null })
+      const owner = ownerOf(firstOwner, index)
+      await makeWorkspace(workspace, owner)
+      slots.push({ id, workspace, owner, lock: new FifoLock(), running: null })
     }
     return new SlotTable(slots, trashDir)
+  }
+
+  *[Symbol.iterator](): Iterator<Slot> {
+    yield* this.#slots.values()
   }
 
   get(slotId: string): Slot | undefined {
@@ -70,7 +84,7 @@ export class SlotTable {
       // Gone already, by a reset that failed half-way.
       if (errorCode(thrown) !== 'ENOENT') throw thrown
     }
-    await mkdir(slot.workspace)
+    await makeWorkspace(slot.workspace, slot.owner)
     this.#removeLater(trash)
   }
 
@@ -89,11 +103,17 @@ export class SlotTable {
   }
 }
 
-async function makeWorkspace(path: string): Promise<void> {
-  await mkdir(path).catch((thrown: unknown) => {
+/** The user of slot number `index`. */
+export function ownerOf(firstOwner: number | null, index: number): Owner | null {
+  return firstOwner === null ? null : { uid: firstOwner + index, gid: firstOwner + index }
+}
+
+async function makeWorkspace(path: string, owner: Owner | null): Promise<void> {
+  await mkdir(path, 0o700).catch((thrown: unknown) => {
     if (errorCode(thrown) !== 'EEXIST') throw thrown
   })
   if (!(await lstat(path)).isDirectory()) {
     throw new SandboxError('server', `Cannot use ${path} as a workspace: it is not a directory`)
   }
+  await giveTo(path, owner)
 }

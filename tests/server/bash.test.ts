@@ -101,9 +101,10 @@ describe.skipIf(!hasBubblewrap)('bash in a sandbox', () => {
       for (let ms = 0; ms < 60; ms++) {
         await bash(sandbox, 'sleep 60', { timeout: (0.5 + (ms % 12)) / 1000 })
       }
+      expect((await bash(sandbox, 'echo usable')).output).toBe('usable')
+      await sandbox.stop()
       // bubblewrap has the workspace among its arguments.
       expect(processesWith(workspace)).toEqual([])
-      expect((await bash(sandbox, 'echo usable')).output).toBe('usable')
     })
 
     test('before it is answered, however long they take to die', async () => {

@@ -20,11 +20,19 @@ export interface Difference {
   readonly here: unknown
 }
 
-const noNetwork = (path = 'metadata.network_isolated'): Difference => ({
+const noNetwork = (metadata = 'metadata'): Difference => ({
   why: 'there is no network in a sandbox, allow_network or not',
-  path,
+  path: `${metadata}.network_isolated`,
   here: true,
 })
+
+/** What the metadata of a `bash` call tells beside what base servers tell. */
+const additions = (metadata = 'metadata'): readonly Difference[] =>
+  ['stdout', 'stderr', 'stdout_bytes', 'stderr_bytes', 'truncated', 'duration'].map((key) => ({
+    why: 'an addition: stdout and stderr apart, true counts, the time it took in seconds',
+    path: `${metadata}.${key}`,
+    here: '*',
+  }))
 
 const notYet = (tool: string): readonly Difference[] => [
   { why: `${tool} comes later`, path: 'success', here: false },
@@ -43,7 +51,7 @@ const listedOnce = (index: number): Difference => ({
   here: 'a/in-link',
 })
 
-const network = [noNetwork()]
+const network = [noNetwork(), ...additions()]
 
 /** By the vector's name. Whatever is not here must be equal. */
 export const differences: Readonly<Record<string, readonly Difference[]>> = {
@@ -54,8 +62,9 @@ export const differences: Readonly<Record<string, readonly Difference[]>> = {
   'bash-empty-command': network,
   'bash-missing-command': network,
   'bash-binary-output': network,
+  'bash-no-network': additions(),
   'bash-huge-output': [
-    noNetwork(),
+    ...network,
     {
       why: 'the recording is elided',
       path: 'output',
@@ -64,10 +73,16 @@ export const differences: Readonly<Record<string, readonly Difference[]>> = {
   ],
   'bash-stdin': network,
   'bash-background': network,
-  'bash-timeout': [{ why: 'the output so far is given, not thrown away', path: 'output', here: 'before' }],
+  'bash-timeout': [
+    { why: 'the output so far is given, not thrown away', path: 'output', here: 'before' },
+    ...additions(),
+  ],
   'seed-tree': network,
   'execute-no-execution-id': network,
-  'batch-mixed': [noNetwork('0.metadata.network_isolated'), noNetwork('1.metadata.network_isolated')],
+  'batch-mixed': ['0.metadata', '1.metadata'].flatMap((metadata) => [
+    noNetwork(metadata),
+    ...additions(metadata),
+  ]),
   'stateful-1': notYet('bash_stateful'),
   'stateful-2': notYet('bash_stateful'),
   'stateful-exit': notYet('bash_stateful'),

@@ -15,7 +15,7 @@ describe('bash without a sandbox', () => {
     await withSandbox()
     const { output, metadata } = await bash(sandbox, 'env; pwd')
     delete process.env.SANDBOX_SLOTS_SECRET
-    expect(metadata).toEqual({ exit_code: 0, sandboxed: false, network_isolated: false })
+    expect(metadata).toMatchObject({ exit_code: 0, sandboxed: false, network_isolated: false })
     expect(output).not.toContain('hunter2')
     expect(output).toEndWith(await slotWorkspace(sandbox))
   })

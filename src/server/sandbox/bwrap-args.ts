@@ -9,13 +9,15 @@ export interface SystemDirectory {
 
 export interface BwrapSetup {
   readonly systemDirectories: readonly SystemDirectory[]
-  /** Holds generated `passwd`, `group` and `hosts`. */
+  /** Becomes `/etc`. */
   readonly etcDir: string
   readonly workspace: string
   /** Size of `/tmp`, and of `/dev/shm`. */
   readonly tmpBytes: number
-  /** Where bubblewrap tells its child's pid, and the exit code when the sandbox had been set up. */
-  readonly statusFd: number
+  /** Whether the sandbox shares the machine's network. */
+  readonly network: boolean
+  /** Where bubblewrap reads the filter of system calls, or `null` without one. */
+  readonly seccompFd: number | null
 }
 
 /**
@@ -34,40 +36,19 @@ export const sandboxEnvironment: Readonly<Record<string, string>> = {
   TMPDIR: '/tmp',
 }
 
-/** Files that programs need from /etc; never all of it (shadow, keys, host names). */
-const etcFiles = [
-  '/etc/ld.so.cache',
-  '/etc/ld.so.conf',
-  '/etc/ld.so.conf.d',
-  '/etc/alternatives',
-  '/etc/localtime',
-  '/etc/timezone',
-  '/etc/mime.types',
-  '/etc/ssl/certs',
-  '/etc/ssl/openssl.cnf',
-  '/etc/ca-certificates',
-]
-
-const generatedEtcFiles = ['passwd', 'group', 'hosts']
-
 /** The arguments after `bwrap` and before the command. */
 export function bwrapArgs(setup: BwrapSetup): string[] {
   const tmpBytes = String(setup.tmpBytes)
   return [
-    ...[
-      '--unshare-user',
-      '--unshare-pid',
-      '--unshare-ipc',
-      '--unshare-uts',
-      '--unshare-cgroup',
-      '--unshare-net',
-    ],
+    ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup'],
+    ...(setup.network ? [] : ['--unshare-net']),
+    // Without bubblewrap's own first process: that one lives on when the command has ended, and its monitor does not
+    // wait for it. Here the monitor ends when the first process has, and with it, by the kernel, all others.
+    '--as-pid-1',
     ...['--cap-drop', 'ALL', '--uid', '1000', '--gid', '1000', '--hostname', 'sandbox', '--die-with-parent'],
     ...['--ro-bind', '/usr', '/usr'],
     ...setup.systemDirectories.flatMap(systemDirectoryArgs),
-    ...['--perms', '0755', '--dir', '/etc'],
-    ...etcFiles.flatMap((path) => ['--ro-bind-try', path, path]),
-    ...generatedEtcFiles.flatMap((name) => ['--ro-bind', `${setup.etcDir}/${name}`, `/etc/${name}`]),
+    ...['--ro-bind', setup.etcDir, '/etc'],
     ...['--proc', '/proc', '--dev', '/dev'],
     ...['--perms', '1777', '--size', tmpBytes, '--tmpfs', '/tmp'],
     ...['--perms', '1777', '--size', tmpBytes, '--tmpfs', '/dev/shm'],
@@ -76,7 +57,8 @@ export function bwrapArgs(setup: BwrapSetup): string[] {
     ...['--remount-ro', '/', '--remount-ro', '/dev'],
     '--clearenv',
     ...Object.entries(sandboxEnvironment).flatMap(([name, value]) => ['--setenv', name, value]),
-    ...['--json-status-fd', String(setup.statusFd)],
+    // No --info-fd: bubblewrap would die of it in the middle of its set-up when the server has died, and leave a process.
+    ...(setup.seccompFd === null ? [] : ['--seccomp', String(setup.seccompFd)]),
   ]
 }
 

@@ -1,38 +1,50 @@
-/** Keeps the head of what a command prints, and counts the rest. */
+/** Keeps the head and the tail of what a command prints, and counts the rest. */
 
-/** How long to wait for more of a pipe whose command has ended but which somebody still holds. */
-const QUIET_MS = 250
-/** The same, when that somebody goes on printing. */
+import { closeSync } from 'node:fs'
+
+/** How long to read on when the command has ended and somebody who still holds its pipe goes on printing. */
 const DRAIN_MS = 2_000
+/** More pieces than this are joined, so that a command that prints byte by byte costs no more. */
+const MAX_PIECES = 64
 
-/** Text of bounded size from a stream of any size. Invalid UTF-8 becomes U+FFFD. */
-export class OutputHead {
-  #text = ''
-  #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+/** Bytes of bounded size from a stream of any size. */
+export class KeptOutput {
+  #head: Uint8Array[] = []
+  #headBytes = 0
+  #tail: Uint8Array[] = []
+  #tailBytes = 0
   #bytes = 0
   #chunks = 0
 
-  /** `maxUnits` UTF-16 units are kept at least; more, by at most one chunk. */
-  constructor(readonly maxUnits: number) {}
+  constructor(
+    readonly maxHeadBytes: number,
+    readonly maxTailBytes: number,
+  ) {}
 
   push(chunk: Uint8Array): void {
     this.#chunks += 1
     this.#bytes += chunk.length
-    if (this.#isFull) return
-    // A unit takes at least one byte, and at most three make one: more than this can never be shown.
-    const wanted = chunk.subarray(0, this.maxUnits * 3 + 4)
-    this.#text += this.#decoder.decode(wanted, { stream: true })
+    const forHead = chunk.subarray(0, this.maxHeadBytes - this.#headBytes)
+    if (forHead.length > 0) {
+      this.#head.push(forHead)
+      this.#headBytes += forHead.length
+      if (this.#head.length > MAX_PIECES) this.#head = [joined(this.#head)]
+    }
+    if (forHead.length < chunk.length) this.#pushTail(chunk.subarray(forHead.length))
   }
 
-  /** No more is coming: a character that was cut in its middle becomes U+FFFD. */
-  end(): void {
-    if (!this.#isFull) this.#text += this.#decoder.decode()
+  #pushTail(piece: Uint8Array): void {
+    this.#tail.push(piece)
+    this.#tailBytes += piece.length
+    for (let [first] = this.#tail; first !== undefined; [first] = this.#tail) {
+      if (this.#tailBytes - first.length < this.maxTailBytes) break
+      this.#tail.shift()
+      this.#tailBytes -= first.length
+    }
+    if (this.#tail.length > MAX_PIECES) this.#tail = [joined(this.#tail)]
   }
 
-  get text(): string {
-    return this.#text
-  }
-
+  /** All bytes, as far as they were counted. */
   get bytes(): number {
     return this.#bytes
   }
@@ -42,46 +54,94 @@ export class OutputHead {
     return this.#chunks
   }
 
-  get #isFull(): boolean {
-    return this.#text.length > this.maxUnits
+  /** What is left of it, as text; invalid UTF-8 becomes U+FFFD. */
+  get ends(): OutputEnds {
+    const isWhole = this.#headBytes + this.#tailBytes === this.#bytes
+    const head = joined(this.#head)
+    if (isWhole) return { head: decode(joined([head, ...this.#tail])), tail: null, bytes: this.#bytes }
+    const tail = joined(this.#tail)
+    return {
+      head: decode(head.subarray(0, endOfWhole(head))),
+      tail: decode(tail.subarray(startOfWhole(tail))),
+      bytes: this.#bytes,
+    }
   }
 }
 
-/** One output of a running command, on its way into a head. */
+/** `tail` is `null` when the head is everything. */
+export interface OutputEnds {
+  readonly head: string
+  readonly tail: string | null
+  /** How many were printed. */
+  readonly bytes: number
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(pieces)
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+}
+
+const isContinuation = (byte: number | undefined) => byte !== undefined && (byte & 0xc0) === 0x80
+
+/** Where the text ends that does not stop inside a character. */
+function endOfWhole(bytes: Uint8Array): number {
+  let at = bytes.length - 1
+  for (let back = 0; back < 3 && isContinuation(bytes[at]); back++) at -= 1
+  const first = bytes[at] ?? 0
+  const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1
+  return at + length > bytes.length ? at : bytes.length
+}
+
+/** Where the first character begins that is not cut. */
+function startOfWhole(bytes: Uint8Array): number {
+  let at = 0
+  while (at < 3 && isContinuation(bytes[at])) at += 1
+  return at
+}
+
+/** One output of a running command, on its way into what is kept. */
 export interface Collecting {
-  readonly head: OutputHead
+  readonly kept: KeptOutput
   readonly ended: Promise<void>
   /** Stops reading and frees the pipe. */
   cancel(): Promise<void>
 }
 
-/** Reads `stream` to its end; `close` is called once, afterwards. */
-export function collect(stream: ReadableStream<Uint8Array>, maxUnits: number, close: () => void): Collecting {
-  const head = new OutputHead(maxUnits)
-  const reader = stream.getReader()
+/** Reads the pipe to its end, each piece into `push`, then closes it. */
+export function collect(
+  fd: number,
+  kept: KeptOutput,
+  push: (kept: KeptOutput, chunk: Uint8Array) => void,
+): Collecting {
+  const reader = Bun.file(fd).stream().getReader()
   const read = async (): Promise<void> => {
     try {
-      for (let next = await reader.read(); !next.done; next = await reader.read()) head.push(next.value)
+      for (let next = await reader.read(); !next.done; next = await reader.read()) push(kept, next.value)
     } catch {
       // A pipe that breaks has ended.
     } finally {
-      head.end()
-      close()
+      closeSync(fd)
     }
   }
-  return { head, ended: read(), cancel: () => reader.cancel() }
+  return { kept, ended: read(), cancel: () => reader.cancel() }
 }
 
-/** Waits for the end of all outputs of a command that has exited, but not for strangers who hold its pipes. */
-export async function drain(outputs: readonly Collecting[]): Promise<void> {
+/**
+ * Waits for the end of all outputs of a command that has exited, but not for strangers who hold its pipes: until nothing
+ * has come for `quietMs`.
+ */
+export async function drain(outputs: readonly Collecting[], quietMs: number): Promise<void> {
   const ended = Promise.all(outputs.map((output) => output.ended)).then(() => true)
   const giveUpAt = performance.now() + DRAIN_MS
   let seen = -1
   while (performance.now() < giveUpAt) {
-    const chunks = outputs.reduce((sum, output) => sum + output.head.chunks, 0)
+    const chunks = outputs.reduce((sum, output) => sum + output.kept.chunks, 0)
     if (chunks === seen) break
     seen = chunks
-    if (await endsWithin(ended, QUIET_MS)) return
+    if (await endsWithin(ended, quietMs)) return
   }
   await Promise.all(outputs.map((output) => output.cancel()))
 }

@@ -2,32 +2,44 @@
 import { lstat, mkdir, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeThrown, SandboxError } from '../../errors.ts'
+import type { Owner } from '../files/open-directory.ts'
 import type { SystemDirectory } from './bwrap-args.ts'
-import { runCommand } from './run-command.ts'
+import { makeEtc } from './etc.ts'
+import type { ProcessLimits } from './inside.ts'
+import { giveTo } from './owners.ts'
+import { seccompFilter } from './seccomp.ts'
+import { Shell } from './shell.ts'
 
-export type Isolation =
-  | { readonly kind: 'none' }
-  | {
-      readonly kind: 'bubblewrap'
-      readonly bwrapPath: string
-      readonly systemDirectories: readonly SystemDirectory[]
-      readonly etcDir: string
-      readonly tmpBytes: number
-    }
+export interface SandboxBounds extends ProcessLimits {
+  /** Size of `/tmp`, and of `/dev/shm`. */
+  readonly tmpBytes: number
+}
+
+export interface Bubblewrap {
+  readonly kind: 'bubblewrap'
+  readonly bwrapPath: string
+  readonly systemDirectories: readonly SystemDirectory[]
+  readonly etcDir: string
+  /** The filter of system calls, or `null` where the processor is not known. */
+  readonly seccompFile: string | null
+  readonly limits: SandboxBounds
+  /** The data directory when the slots' users cannot reach it by its path. */
+  readonly hiddenDataDir: string | null
+}
+
+export type Isolation = { readonly kind: 'none' } | Bubblewrap
 
 export interface IsolationWanted {
   readonly kind: 'bubblewrap' | 'none'
-  /** For the server's own files; no sandbox sees it. */
-  readonly privateDir: string
-  readonly tmpBytes: number
+  /** For what every sandbox reads: everybody may pass it. */
+  readonly systemDir: string
+  readonly limits: SandboxBounds
+  readonly network: boolean
   /** Undefined: found on the PATH. */
   readonly bwrapPath: string | undefined
-}
-
-const etcContent = {
-  passwd: 'root:x:0:0:root:/:/bin/sh\nsandbox:x:1000:1000:sandbox:/workspace:/bin/bash\n',
-  group: 'root:x:0:\nsandbox:x:1000:\n',
-  hosts: '127.0.0.1 localhost\n::1 localhost\n',
+  /** As whom the first sandbox is tried. */
+  readonly owner: Owner | null
+  readonly hiddenDataDir: string | null
 }
 
 const PROBE_TIMEOUT_MS = 20_000
@@ -37,37 +49,54 @@ export async function prepareIsolation(wanted: IsolationWanted): Promise<Isolati
   if (wanted.kind === 'none') return { kind: 'none' }
   const bwrapPath = wanted.bwrapPath ?? Bun.which('bwrap')
   if (bwrapPath === null) throw isolationError('the program bwrap was not found')
+  const { systemDir, limits, hiddenDataDir } = wanted
 
-  const etcDir = join(wanted.privateDir, 'etc')
-  await mkdir(etcDir, { recursive: true })
-  for (const [name, content] of Object.entries(etcContent)) await writeFile(join(etcDir, name), content)
-  const isolation: Isolation = {
+  const etcDir = join(systemDir, 'etc')
+  await makeEtc(etcDir, wanted.network)
+  const filter = seccompFilter(process.arch)
+  const seccompFile = filter === null ? null : join(systemDir, 'seccomp')
+  if (filter !== null && seccompFile !== null) await writeFile(seccompFile, filter)
+  const systemDirectories = await findSystemDirectories()
+  const isolation = {
     kind: 'bubblewrap',
     bwrapPath,
-    systemDirectories: await findSystemDirectories(),
+    systemDirectories,
     etcDir,
-    tmpBytes: wanted.tmpBytes,
-  }
-  await probe(isolation, wanted.privateDir)
+    seccompFile,
+    limits,
+    hiddenDataDir,
+  } as const
+  await probe(isolation, systemDir, wanted.owner)
   return isolation
 }
 
-async function probe(isolation: Isolation, privateDir: string): Promise<void> {
-  const workspace = join(privateDir, 'probe')
-  await mkdir(workspace, { recursive: true })
-  const { end } = await runCommand({
-    command: 'true',
-    isolation,
-    workspace,
-    privateDir,
-    timeoutMs: PROBE_TIMEOUT_MS,
-    outputCharacters: 1_000,
-    stop: new AbortController().signal,
-  }).catch((thrown: unknown) => ({ end: { kind: 'not-started', reason: describeThrown(thrown) } as const }))
-  if (end.kind === 'exited' && end.exitCode === 0) return
-  if (end.kind === 'exited') throw isolationError(`a first command ended with exit code ${end.exitCode}`)
-  if (end.kind === 'not-started') throw isolationError(end.reason)
-  throw isolationError(`a first command had not ended after ${PROBE_TIMEOUT_MS} ms`)
+async function probe(isolation: Bubblewrap, systemDir: string, owner: Owner | null): Promise<void> {
+  const workspace = join(systemDir, 'probe')
+  await mkdir(workspace, { recursive: true, mode: 0o700 })
+  await giveTo(workspace, owner)
+  const reason = await firstCommand(isolation, workspace, owner).catch(describeThrown)
+  if (reason !== null) throw isolationError(reason)
+}
+
+/** Why a first command did not run, or `null`. */
+async function firstCommand(
+  isolation: Bubblewrap,
+  workspace: string,
+  owner: Owner | null,
+): Promise<string | null> {
+  const shell = new Shell(isolation, { workspace, owner }, false)
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    void shell.kill()
+  }, PROBE_TIMEOUT_MS)
+  // With another process, so that a limit that is too low for this machine shows itself.
+  shell.give('/bin/true && :')
+  const end = await shell.ended
+  clearTimeout(timer)
+  if (isLate) return `a first command had not ended after ${PROBE_TIMEOUT_MS} ms`
+  if (!shell.hasTaken) return shell.failure(end)
+  return end.exitCode === 0 ? null : `a first command ended with exit code ${end.exitCode}`
 }
 
 function isolationError(reason: string): SandboxError {

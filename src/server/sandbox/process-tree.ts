@@ -4,12 +4,41 @@ import { readFileSync } from 'node:fs'
 /** How long a killed sandbox may take to die; only a process stuck in the kernel takes this long. */
 const DEATH_TIMEOUT_MS = 5_000
 
+/** The monitor's child, and below another monitor when there are two. */
+const MAX_MEMBERS = 3
+
 /** Kills every process of a group. A group that is gone is fine. */
 export function killGroup(groupId: number): void {
+  killProcess(-groupId)
+}
+
+/** Kills one process, if it is there. */
+export function killProcess(pid: number): void {
   try {
-    process.kill(-groupId, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
   } catch {
     // Nobody is left.
+  }
+}
+
+/**
+ * The processes of bubblewrap below `pid`: monitors and the first process of the sandbox. To be asked before they are
+ * killed, since their children are given to others then.
+ */
+export function membersOf(pid: number, depth = MAX_MEMBERS): number[] {
+  if (depth === 0) return []
+  const children = childrenOf(pid)
+  // Only one child each: what is below the first process of a sandbox ends with it, and is for the kernel to count.
+  const [child] = children
+  return children.length === 1 && child !== undefined ? [child, ...membersOf(child, depth - 1)] : []
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim()
+    return text === '' ? [] : text.split(' ').map(Number)
+  } catch {
+    return []
   }
 }
 

@@ -1,171 +1,124 @@
 /** Runs one command to its end: in a sandbox or without one, within its time, with bounded output. */
-import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
-import { join } from 'node:path'
-import { native } from '../native.ts'
-import { bwrapArgs, sandboxEnvironment } from './bwrap-args.ts'
-import { type BwrapStatus, parseBwrapStatus } from './bwrap-status.ts'
-import { type Collecting, collect, drain } from './collect-output.ts'
-import type { Isolation } from './isolation.ts'
-import { killGroup, waitForDeath } from './process-tree.ts'
+import { describeThrown } from '../../errors.ts'
+import type { OutputEnds } from './collect-output.ts'
+import type { Place } from './command-line.ts'
+import type { ReadyShells } from './ready-shells.ts'
+import type { Shell, ShellEnd } from './shell.ts'
 
-export interface CommandRun {
+export interface CommandRequest {
   readonly command: string
-  readonly isolation: Isolation
-  /** The directory that the command sees as `/workspace`. */
-  readonly workspace: string
-  /** For short-lived files that no sandbox sees by name. */
-  readonly privateDir: string
   readonly timeoutMs: number
-  /** Of stdout and of stderr, each. */
-  readonly outputCharacters: number
-  /** Kills the command. */
+  /** Whether the command gets the machine's network. */
+  readonly network: boolean
+}
+
+/** What may end a command before its time. */
+export interface CommandSignals {
+  /** The server stops. */
   readonly stop: AbortSignal
+  /** The call was cancelled. */
+  readonly cancel?: AbortSignal | undefined
 }
 
 export type CommandEnd =
   | { readonly kind: 'exited'; readonly exitCode: number }
-  | { readonly kind: 'timed-out' }
-  | { readonly kind: 'stopped' }
-  /** An infrastructure failure: nothing of the command ran, or its end is not known. */
+  | { readonly kind: 'timed-out' | 'stopped' | 'cancelled' }
+  /** An infrastructure failure: nothing of the command ran. */
   | { readonly kind: 'not-started'; readonly reason: string }
+  /** An infrastructure failure: the sandbox was ended from outside while the command ran. */
+  | { readonly kind: 'broken'; readonly reason: string }
 
 export interface CommandOutcome {
   readonly end: CommandEnd
-  readonly stdout: string
-  readonly stderr: string
+  readonly stdout: OutputEnds
+  readonly stderr: OutputEnds
+  /** Milliseconds from the hand-over of the command to the death of its processes. */
+  readonly durationMs: number
 }
 
-/** The command comes on a descriptor, since arguments end at 128 KiB; for the rest this is `bash -c COMMAND`. */
-const SCRIPT_FD = 3
-const STATUS_FD = 4
-const runner = `BASH_EXECUTION_STRING=$(</dev/fd/${SCRIPT_FD}); exec ${SCRIPT_FD}<&-; eval "$BASH_EXECUTION_STRING"`
+type Cause = 'ended' | 'timed-out' | 'stopped' | 'cancelled'
 
+const noOutput: OutputEnds = { head: '', tail: null, bytes: 0 }
 const signalNumbers: ReadonlyMap<string, number> = new Map(Object.entries(constants.signals))
 
-/** Resolves when every process of the command is dead. Rejects only when it cannot be spawned at all. */
-export async function runCommand(run: CommandRun): Promise<CommandOutcome> {
-  using resources = new DisposableStack()
-  const scriptFd = resources.adopt(temporaryFile(run.privateDir), closeSync)
-  writeAll(scriptFd, Buffer.from(run.command))
-  const statusFd = resources.adopt(temporaryFile(run.privateDir), closeSync)
-  const { child, stdout, stderr } = spawn(run, scriptFd, statusFd)
-
-  const cause = await waitForEnd(child, run)
-  // Also after a normal end: background children must not outlive the call.
-  killGroup(child.pid)
-  await child.exited
-  const status = readStatus(statusFd)
-  if (status.childPid !== null) await waitForDeath(status.childPid, child.pid)
-  await drain([stdout, stderr])
-  return {
-    end: cause === 'exited' ? endOf(run.isolation, child, status, stderr.head.text) : { kind: cause },
-    stdout: stdout.head.text,
-    stderr: stderr.head.text,
-  }
+/** Resolves when every process of the command is dead. Never rejects. */
+export async function runCommand(
+  shells: ReadyShells,
+  place: Place,
+  request: CommandRequest,
+  signals: CommandSignals,
+): Promise<CommandOutcome> {
+  using alarm = new Alarm(request.timeoutMs, signals)
+  const first = await runOnce(shells, place, request, alarm)
+  // One that had waited was dead, and nothing of the command ran: another is made for this call.
+  return first.hadWaited && first.end.kind === 'not-started'
+    ? await runOnce(shells, place, request, alarm)
+    : first
 }
 
-type Child = Bun.Subprocess<'ignore', 'pipe' | number, 'pipe' | number>
-
-function spawn(run: CommandRun, scriptFd: number, statusFd: number) {
-  const out = outputPipe()
-  const err = outputPipe()
-  const stdio = ['ignore', out?.writeFd ?? 'pipe', err?.writeFd ?? 'pipe', scriptFd, statusFd] as const
+async function runOnce(
+  shells: ReadyShells,
+  place: Place,
+  { command, network }: CommandRequest,
+  alarm: Alarm,
+): Promise<CommandOutcome & { readonly hadWaited: boolean }> {
+  let shell: Shell
   try {
-    const child: Child = Bun.spawn([...commandLine(run)], {
-      stdio: [...stdio],
-      // bubblewrap finds the workspace itself, and says so when it cannot.
-      cwd: run.isolation.kind === 'none' ? run.workspace : '/',
-      env: run.isolation.kind === 'none' ? { ...sandboxEnvironment, HOME: run.workspace } : {},
-      // A session, so a process group, of its own: it is killed whole.
-      detached: true,
-    })
-    const maxUnits = run.outputCharacters * 2
-    return {
-      child,
-      stdout: collectFrom(out?.readFd, child.stdout, maxUnits),
-      stderr: collectFrom(err?.readFd, child.stderr, maxUnits),
-    }
+    shell = shells.take(place, network)
   } catch (thrown) {
-    for (const pipe of [out, err]) if (pipe !== null) closeSync(pipe.readFd)
-    throw thrown
-  } finally {
-    for (const pipe of [out, err]) if (pipe !== null) closeSync(pipe.writeFd)
+    const end = { kind: 'not-started', reason: describeThrown(thrown) } as const
+    return { end, stdout: noOutput, stderr: noOutput, durationMs: 0, hadWaited: false }
+  }
+  const hadWaited = shell.isReady
+  const startedAt = performance.now()
+  shell.give(command)
+  const cause = await Promise.race([shell.ended.then(() => 'ended' as const), alarm.rings])
+  const shellEnd = await (cause === 'ended' ? shell.ended : shell.kill())
+  const durationMs = performance.now() - startedAt
+  const end = endOf(cause, shell, shellEnd)
+  const isResult = end.kind !== 'not-started'
+  return {
+    end,
+    // What bubblewrap says of its own failure is the reason, not the command's output.
+    stdout: isResult ? shell.stdout : noOutput,
+    stderr: isResult ? shell.stderr : noOutput,
+    durationMs,
+    hadWaited,
   }
 }
 
-function commandLine({ isolation, workspace }: CommandRun): string[] {
-  if (isolation.kind === 'none') return ['bash', '-c', runner]
-  const setup = { ...isolation, workspace, statusFd: STATUS_FD }
-  return [isolation.bwrapPath, ...bwrapArgs(setup), 'bash', '-c', runner]
+function endOf(cause: Cause, shell: Shell, end: ShellEnd): CommandEnd {
+  if (cause !== 'ended') return { kind: cause }
+  if (!shell.hasTaken) return { kind: 'not-started', reason: shell.failure(end) }
+  if (end.signal === null) return { kind: 'exited', exitCode: end.exitCode ?? -1 }
+  if (shell.isSandbox) return { kind: 'broken', reason: `bubblewrap was killed by ${end.signal}` }
+  return { kind: 'exited', exitCode: 128 + (signalNumbers.get(end.signal) ?? 0) }
 }
 
-/** Bun's own "pipe" is a socket, and `echo x > /dev/stderr` fails on a socket. */
-function outputPipe() {
-  const made = native()?.pipe()
-  return made?.ok ? made.value : null
-}
+/** The first thing that ends a command before it ends by itself. */
+class Alarm implements Disposable {
+  readonly rings: Promise<Exclude<Cause, 'ended'>>
+  readonly #forget: () => void
 
-function collectFrom(
-  readFd: number | undefined,
-  bunPipe: ReadableStream<Uint8Array> | number | undefined,
-  maxUnits: number,
-): Collecting {
-  if (readFd !== undefined) {
-    return collect(Bun.file(readFd).stream(), maxUnits, () => closeSync(readFd))
+  constructor(timeoutMs: number, { stop, cancel }: CommandSignals) {
+    const { promise, resolve } = Promise.withResolvers<Exclude<Cause, 'ended'>>()
+    this.rings = promise
+    const timer = setTimeout(() => resolve('timed-out'), timeoutMs)
+    const onStop = () => resolve('stopped')
+    const onCancel = () => resolve('cancelled')
+    if (stop.aborted) onStop()
+    if (cancel?.aborted === true) onCancel()
+    stop.addEventListener('abort', onStop)
+    cancel?.addEventListener('abort', onCancel)
+    this.#forget = () => {
+      clearTimeout(timer)
+      stop.removeEventListener('abort', onStop)
+      cancel?.removeEventListener('abort', onCancel)
+    }
   }
-  const stream = bunPipe instanceof ReadableStream ? bunPipe : new Blob([]).stream()
-  return collect(stream, maxUnits, () => {})
-}
 
-async function waitForEnd(
-  child: Child,
-  { timeoutMs, stop }: CommandRun,
-): Promise<'exited' | 'timed-out' | 'stopped'> {
-  const { promise, resolve } = Promise.withResolvers<'timed-out' | 'stopped'>()
-  const timer = setTimeout(() => resolve('timed-out'), timeoutMs)
-  const onStop = () => resolve('stopped')
-  if (stop.aborted) onStop()
-  stop.addEventListener('abort', onStop)
-  try {
-    return await Promise.race([child.exited.then(() => 'exited' as const), promise])
-  } finally {
-    clearTimeout(timer)
-    stop.removeEventListener('abort', onStop)
+  [Symbol.dispose](): void {
+    this.#forget()
   }
-}
-
-function endOf(isolation: Isolation, child: Child, status: BwrapStatus, stderr: string): CommandEnd {
-  const signal = child.signalCode
-  if (isolation.kind === 'none') {
-    const exitCode = signal === null ? (child.exitCode ?? -1) : 128 + signalNumber(signal)
-    return { kind: 'exited', exitCode }
-  }
-  if (status.exitCode !== null) return { kind: 'exited', exitCode: status.exitCode }
-  const told = stderr.trim().slice(0, 500)
-  const how =
-    signal === null ? `bubblewrap ended with code ${child.exitCode}` : `bubblewrap was killed by ${signal}`
-  return { kind: 'not-started', reason: told === '' ? how : told }
-}
-
-function signalNumber(name: number | string): number {
-  return typeof name === 'number' ? name : (signalNumbers.get(name) ?? 0)
-}
-
-/** Open for reading and writing, without a name. */
-function temporaryFile(directory: string): number {
-  const path = join(directory, crypto.randomUUID())
-  const fd = openSync(path, 'wx+', 0o600)
-  unlinkSync(path)
-  return fd
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  // At explicit positions: whoever inherits the descriptor starts at 0.
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at)
-}
-
-function readStatus(fd: number): BwrapStatus {
-  const buffer = Buffer.alloc(8_192)
-  return parseBwrapStatus(buffer.toString('utf8', 0, readSync(fd, buffer, 0, buffer.length, 0)))
 }

@@ -1,14 +1,13 @@
 /** The tool `bash`: one command in a fresh shell, in the workspace. */
 import * as v from 'valibot'
 import { baseLimits } from '../../protocol/routes.ts'
-import type { Isolation } from '../sandbox/isolation.ts'
-import { type CommandOutcome, runCommand } from '../sandbox/run-command.ts'
-import { combinedOutput, pythonFloat } from './text.ts'
+import type { CommandOutcome } from '../sandbox/run-command.ts'
+import { combinedOutput, headAndTail, isDropped, pythonFloat } from './text.ts'
 import { defineTool, failed, flag, type ToolResult, withoutNul } from './tool.ts'
 
 const bashArgs = v.object({
   command: v.optional(withoutNul, ''),
-  // Taken and not followed: the network stays closed.
+  // Followed only on a server that was started with the network allowed.
   allow_network: flag(true),
   require_sandbox: flag(false),
 })
@@ -17,39 +16,57 @@ export const bash = defineTool(bashArgs, async (args, context) => {
   if (args.require_sandbox && context.isolation.kind === 'none') {
     return failed('require_sandbox was asked for, but this server runs without a sandbox (isolation "none")')
   }
-  const outcome = await runCommand({
-    ...context,
-    command: args.command,
-    timeoutMs: context.timeoutS * 1000,
-    outputCharacters: baseLimits.outputCharacters,
-  })
-  return bashResult(outcome, context.isolation, context.timeoutS)
+  const network = args.allow_network && context.network
+  const timeoutMs = context.timeoutS * 1000
+  const outcome = await context.runCommand({ command: args.command, timeoutMs, network })
+  const sandboxed = context.isolation.kind === 'bubblewrap'
+  return bashResult(outcome, { sandboxed, network, timeoutS: context.timeoutS })
 })
 
+/** How a command was run. */
+export interface RunKind {
+  readonly sandboxed: boolean
+  readonly network: boolean
+  readonly timeoutS: number
+}
+
 /** How the end of a command is told. Pure; exported for its test. */
-export function bashResult(outcome: CommandOutcome, isolation: Isolation, timeoutS: number): ToolResult {
+export function bashResult(outcome: CommandOutcome, { sandboxed, network, timeoutS }: RunKind): ToolResult {
   const { end } = outcome
-  const sandboxed = isolation.kind === 'bubblewrap'
-  const output = combinedOutput(outcome.stdout, outcome.stderr, baseLimits.outputCharacters)
+  const told = { sandboxed, ...outputMetadata(outcome) }
+  const max = baseLimits.outputCharacters
+  const output = combinedOutput(outcome.stdout.head, outcome.stderr.head, max)
+  const ended = (error: string, more: object): ToolResult => {
+    return { success: false, output, error, metadata: { ...told, ...more } }
+  }
   switch (end.kind) {
     case 'exited': {
       const { exitCode } = end
-      const metadata = { exit_code: exitCode, sandboxed, network_isolated: sandboxed }
+      const metadata = { exit_code: exitCode, network_isolated: sandboxed && !network, ...told }
       const error = exitCode === 0 ? '' : `Exit code: ${exitCode}`
       return { success: exitCode === 0, output, error, metadata }
     }
-    case 'timed-out': {
-      const error = `Command timed out after ${pythonFloat(timeoutS)}s`
-      return { success: false, output, error, metadata: { exit_code: -1, timeout: true, sandboxed } }
-    }
+    case 'timed-out':
+      return ended(`Command timed out after ${pythonFloat(timeoutS)}s`, { exit_code: -1, timeout: true })
+    case 'cancelled':
+      return ended('Command was cancelled', { cancelled: true })
     case 'stopped':
-      return {
-        success: false,
-        output,
-        error: 'Command was killed: the server stops',
-        metadata: { sandboxed },
-      }
+      return ended('Command was killed: the server stops', {})
+    case 'broken':
+      return ended(`Sandbox broke while the command ran: ${end.reason}`, {})
     case 'not-started':
       return failed(`Sandbox failed to start: ${end.reason}`, { sandboxed })
+  }
+}
+
+function outputMetadata({ stdout, stderr, durationMs }: CommandOutcome) {
+  const max = baseLimits.outputCharacters
+  return {
+    stdout: headAndTail(stdout, max),
+    stderr: headAndTail(stderr, max),
+    stdout_bytes: stdout.bytes,
+    stderr_bytes: stderr.bytes,
+    truncated: isDropped(stdout, max) || isDropped(stderr, max),
+    duration: Math.round(durationMs * 1000) / 1e6,
   }
 }

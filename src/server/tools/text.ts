@@ -1,9 +1,27 @@
 /** Texts as base servers, which are written in Python, form them. */
 
+import type { OutputEnds } from '../sandbox/collect-output.ts'
+
 /** The head of a text that is longer than `max` characters (code points), with a note. */
 export function truncated(text: string, max: number): string {
   const end = endOfCharacters(text, max)
   return end === text.length ? text : `${text.slice(0, end)}\n... (output truncated)`
+}
+
+/** Head and tail of an output, with what is dropped between them counted in bytes. */
+export function headAndTail({ head, tail, bytes }: OutputEnds, max: number): string {
+  const half = Math.floor(max / 2)
+  if (tail === null && endOfCharacters(head, max) === head.length) return head
+  const first = head.slice(0, endOfCharacters(head, half))
+  const whole = tail ?? head
+  const last = whole.slice(startOfCharacters(whole, max - half))
+  const dropped = bytes - Buffer.byteLength(first) - Buffer.byteLength(last)
+  return `${first}\n... (${Math.max(dropped, 1)} bytes dropped)\n${last}`
+}
+
+/** Whether {@link headAndTail} drops something. */
+export function isDropped({ head, tail }: OutputEnds, max: number): boolean {
+  return tail !== null || endOfCharacters(head, max) < head.length
 }
 
 /** How many characters (code points, not UTF-16 units) a text has. */
@@ -22,6 +40,12 @@ function endOfCharacters(text: string, max: number): number {
   if (text.length <= max) return text.length
   let at = 0
   for (let count = 0; count < max && at < text.length; count++) at += isPair(text, at) ? 2 : 1
+  return at
+}
+
+function startOfCharacters(text: string, max: number): number {
+  let at = text.length
+  for (let count = 0; count < max && at > 0; count++) at -= at > 1 && isPair(text, at - 2) ? 2 : 1
   return at
 }
 

@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import type { Owner } from '../files/open-directory.ts'
 import type { Isolation } from '../sandbox/isolation.ts'
+import type { CommandOutcome, CommandRequest } from '../sandbox/run-command.ts'
 
 /** Everything that a running tool may use. */
 export interface ToolContext {
@@ -10,9 +11,11 @@ export interface ToolContext {
   /** Whose the files of the workspace are; `null` or missing: the server's. */
   readonly owner?: Owner | null
   readonly isolation: Isolation
+  /** Whether a command may have the machine's network. */
+  readonly network: boolean
   readonly timeoutS: number
-  /** The server stops. */
-  readonly stop: AbortSignal
+  /** Runs a command in the slot; it ends early when the call is cancelled, or the server stops. */
+  runCommand(request: CommandRequest): Promise<CommandOutcome>
 }
 
 export interface ToolResult {

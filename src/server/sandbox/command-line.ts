@@ -1,0 +1,53 @@
+/** The command line that becomes a shell waiting for its command. Pure. */
+import type { Owner } from '../files/open-directory.ts'
+import { bwrapArgs } from './bwrap-args.ts'
+import { firstProcess, shellScript } from './inside.ts'
+import type { Bubblewrap, Isolation } from './isolation.ts'
+
+/** Where a shell finds its filter; 3 is the command's. */
+export const SECCOMP_FD = 4
+
+/** Where a shell runs, and as whom. */
+export interface Place {
+  readonly workspace: string
+  /** The user that a sandbox becomes before it is made, or `null`: the server's. */
+  readonly owner: Owner | null
+}
+
+/** What to spawn; `user` is who spawns it, when that is not the server's user. */
+export interface CommandLine {
+  readonly argv: readonly string[]
+  readonly user: Owner | null
+}
+
+export function commandLine(isolation: Isolation, place: Place, network: boolean): CommandLine {
+  if (isolation.kind === 'none') return { argv: ['bash', '-c', shellScript(null)], user: null }
+  const { owner } = place
+  const hidden = owner === null ? null : isolation.hiddenDataDir
+  const { workspace } = place
+  if (owner === null || hidden === null) {
+    return { argv: sandboxLine(isolation, isolation.etcDir, workspace, network), user: owner }
+  }
+  const seen = (path: string) => path.replace(hidden, ALIAS)
+  const inner = sandboxLine(isolation, seen(isolation.etcDir), seen(workspace), network)
+  return { argv: [...aliasLine(isolation.bwrapPath, hidden, owner), ...inner], user: null }
+}
+
+function sandboxLine(isolation: Bubblewrap, etcDir: string, workspace: string, network: boolean): string[] {
+  const { systemDirectories, limits } = isolation
+  const seccompFd = isolation.seccompFile === null ? null : SECCOMP_FD
+  const { tmpBytes } = limits
+  const setup = { systemDirectories, etcDir, workspace, tmpBytes, network, seccompFd }
+  return [isolation.bwrapPath, ...bwrapArgs(setup), ...firstProcess, shellScript(limits)]
+}
+
+/** Where a data directory that the slots' users cannot reach is seen by the bubblewrap that makes the sandbox. */
+const ALIAS = '/tmp'
+
+/** A view of the machine with the data directory at a place that everybody can reach; then the user is changed. */
+function aliasLine(bwrapPath: string, dataDir: string, { uid, gid }: Owner): string[] {
+  return [
+    ...[bwrapPath, '--die-with-parent', '--dev-bind', '/', '/', '--bind', dataDir, ALIAS],
+    ...['setpriv', '--reuid', String(uid), '--regid', String(gid), '--clear-groups'],
+  ]
+}

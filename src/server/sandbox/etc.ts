@@ -1,0 +1,47 @@
+/** The `/etc` of the sandboxes: a copy of the little that programs need, so that it is one mount instead of many. */
+import { cp, mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { removeTree } from '../files/remove-tree.ts'
+
+/** Never all of /etc: it holds shadow, keys, host names. */
+const copied = [
+  'ld.so.cache',
+  'ld.so.conf',
+  'ld.so.conf.d',
+  'alternatives',
+  'localtime',
+  'timezone',
+  'mime.types',
+  'ssl/certs',
+  'ssl/openssl.cnf',
+  'ca-certificates',
+]
+
+/** What a program needs to find names in a network. */
+const copiedForNetwork = ['resolv.conf', 'nsswitch.conf', 'services', 'protocols']
+
+const generated: Readonly<Record<string, string>> = {
+  passwd: 'root:x:0:0:root:/:/bin/sh\nsandbox:x:1000:1000:sandbox:/workspace:/bin/bash\n',
+  group: 'root:x:0:\nsandbox:x:1000:\n',
+  hosts: '127.0.0.1 localhost\n::1 localhost\n',
+}
+
+/** The paths below /etc that sandboxes get from the machine. Pure; exported for its test. */
+export function etcPaths(network: boolean): readonly string[] {
+  return network ? [...copied, ...copiedForNetwork] : copied
+}
+
+/** Makes it anew at `etcDir`. What is missing on this machine is left out. */
+export async function makeEtc(etcDir: string, network: boolean): Promise<void> {
+  await removeTree(etcDir)
+  await mkdir(etcDir, { recursive: true, mode: 0o755 })
+  for (const path of etcPaths(network)) {
+    const to = join(etcDir, path)
+    await mkdir(dirname(to), { recursive: true, mode: 0o755 })
+    // resolv.conf and localtime are often symlinks to what no sandbox sees; links inside the directories are kept.
+    const dereference = path === 'resolv.conf' || path === 'localtime'
+    const options = { recursive: true, verbatimSymlinks: !dereference, dereference }
+    await cp(join('/etc', path), to, options).catch(() => {})
+  }
+  for (const [name, content] of Object.entries(generated)) await writeFile(join(etcDir, name), content)
+}

@@ -1,0 +1,59 @@
+/** What runs inside a sandbox before the command does: shell scripts as data. */
+
+/** The command comes on it: its length in bytes, a newline, its bytes. The server's end is the sandbox's lifeline. */
+export const COMMAND_FD = 3
+/**
+ * The shell tells on its stdout that it waits for a command, and then that it has taken it. Nothing that is not ours can
+ * run, so write, before the second mark: a command can forge none of them.
+ */
+export const READY_MARK = 'R'
+export const TOOK_MARK = 'T'
+
+/** Bounds of one call's processes. They are hard: a process without capabilities can only lower them. */
+export interface ProcessLimits {
+  readonly processes: number
+  /** Of each process's address space. */
+  readonly memoryBytes: number
+  /** Of each file that is written. */
+  readonly fileBytes: number
+  readonly openFiles: number
+}
+
+/** The shell's words for the limits. Bash counts memory and files in KiB. */
+export function limitsScript(limits: ProcessLimits): string {
+  const kib = (bytes: number) => Math.max(1, Math.floor(bytes / 1024))
+  const { processes, memoryBytes, fileBytes, openFiles } = limits
+  return `ulimit -c 0 -u ${processes} -v ${kib(memoryBytes)} -f ${kib(fileBytes)} -n ${openFiles} || exit 125`
+}
+
+/**
+ * Takes a command and runs it as `bash -c COMMAND` would. It comes on a descriptor, since arguments end at 128 KiB, and
+ * its length is told, so that half a command from a server that died is never run.
+ */
+export function shellScript(limits: ProcessLimits | null): string {
+  const sandboxed = (limits: ProcessLimits) => [
+    'exec 2>&8 8>&-',
+    // What a tool call does must not cost the server its life when memory runs out.
+    '{ echo 1000 > /proc/self/oom_score_adj; } 2> /dev/null',
+    limitsScript(limits),
+  ]
+  return [
+    ...(limits === null ? [] : sandboxed(limits)),
+    `printf ${READY_MARK}`,
+    `IFS= read -r <&${COMMAND_FD} || exit 125`,
+    'BASH_EXECUTION_STRING=',
+    // -N reads whole blocks from a pipe; other ways read single bytes, or fork.
+    `{ [[ $REPLY == 0 ]] || LC_ALL=C read -r -N "$REPLY" BASH_EXECUTION_STRING <&${COMMAND_FD}; } || exit 125`,
+    'unset REPLY',
+    `printf ${TOOK_MARK}`,
+    `exec ${COMMAND_FD}<&-`,
+    'eval "$BASH_EXECUTION_STRING"',
+  ].join('\n')
+}
+
+/**
+ * The first process of a sandbox: waits for the shell, ends as it ends. A process of its own, since the first process
+ * of a pid namespace ignores the signals that it sends to itself, and reaps orphans. It keeps its own words ("Killed")
+ * out of the command's stderr.
+ */
+export const firstProcess = ['sh', '-c', 'exec 8>&2 2> /dev/null; bash -c "$1"; exit $?', 'sh'] as const
