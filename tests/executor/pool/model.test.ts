@@ -8,7 +8,7 @@ import { settled } from '../../support/scripted-container.ts'
 
 const hosts = ['a:1', 'b:1', 'c:1']
 const slotsEach = 3
-const steps = Number(process.env.POOL_STEPS ?? 2_000)
+const steps = Number(process.env.POOL_STEPS ?? 10_000)
 
 const step = fc.oneof(
   { weight: 8, arbitrary: fc.constant({ kind: 'acquire' } as const) },
@@ -35,6 +35,13 @@ const step = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 100, max: 3_000 }) }),
   },
 )
+
+/** In parts: one sample of 10,000 of these never ends in fast-check 4.10. */
+function* sampled(): Generator<typeof step extends fc.Arbitrary<infer T> ? T : never> {
+  const part = 500
+  for (let at = 0; at < steps; at += part)
+    yield* fc.sample(step, { numRuns: Math.min(part, steps - at), seed: at + 1 })
+}
 
 /** Containers in memory, and what they see: the witness. */
 class World {
@@ -103,7 +110,7 @@ test(`${steps} random steps (promise 11)`, async () => {
   const leases: Lease[] = []
   let [asked, served, refused] = [0, 0, 0]
   const results: Promise<unknown>[] = []
-  for (const each of fc.sample(step, { numRuns: steps, seed: 20_261_123 })) {
+  for (const each of sampled()) {
     const lease = 'at' in each && leases.length > 0 ? leases[each.at % leases.length] : undefined
     if (each.kind === 'acquire') {
       asked += 1
