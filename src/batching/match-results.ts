@@ -1,7 +1,7 @@
 /** Floor 1: one settlement per call, by executionId; by position only for an item that names no call. */
 import * as v from 'valibot'
 import { type ExecutionResponseBody, executionResponse } from '../protocol/execution.ts'
-import { type Settlement, unknownOutcome } from './settlement.ts'
+import { notRun, type Settlement, unknownOutcome } from './settlement.ts'
 
 /** What the rules need to know of a call. */
 export interface Identified {
@@ -17,7 +17,7 @@ export function matchOne(call: Identified, body: ExecutionResponseBody, status: 
       status,
     )
   }
-  return { kind: 'answered', status, value: body }
+  return answered(body, status)
 }
 
 /** The settlements of a batch's calls, in the order of the calls. */
@@ -66,9 +66,21 @@ function settle(
     )
   }
   const { execution_id: id } = item.output
-  return id === null || id === call.executionId
-    ? { kind: 'answered', status, value: item.output }
-    : missing(status)
+  return id === null || id === call.executionId ? answered(item.output, status) : missing(status)
+}
+
+/** What the tool said; or, where the server itself ended the call, what that means for it. */
+function answered(body: ExecutionResponseBody, status: number): Settlement {
+  switch (body.code) {
+    case 'interrupted':
+      return unknownOutcome('interrupted', body.error, status)
+    case 'server_stopping':
+      return notRun('interrupted', body.error, status)
+    case 'sandbox_failed':
+      return notRun('slot-faulted', body.error, status)
+    case undefined:
+      return { kind: 'answered', status, value: body }
+  }
 }
 
 function missing(status: number): Settlement {

@@ -17,7 +17,17 @@ export interface ExecutionResponseBody {
   readonly error: string
   readonly execution_id: string | null
   readonly metadata: Readonly<Record<string, unknown>>
+  /** What the server did to the call, when it was not the tool that ended it. Base servers never say it. */
+  readonly code?: ServerCode | undefined
 }
+
+/**
+ * `interrupted`: the server ended while the call ran. `server_stopping`: it was about to end, the call did not run.
+ * `sandbox_failed`: no sandbox could be had, the call did not run.
+ */
+export type ServerCode = 'interrupted' | 'server_stopping' | 'sandbox_failed'
+
+const serverCodes: readonly ServerCode[] = ['interrupted', 'server_stopping', 'sandbox_failed']
 
 /** What the client sends: strict, since it is ours. */
 export const executionRequest = v.strictObject({
@@ -35,4 +45,5 @@ export const executionResponse: v.GenericSchema<unknown, ExecutionResponseBody> 
   error: v.nullish(v.string(), ''),
   execution_id: v.nullish(v.string(), null),
   metadata: v.nullish(v.record(v.string(), v.unknown()), {}),
+  code: v.fallback(v.optional(v.picklist(serverCodes)), undefined),
 })

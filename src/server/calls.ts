@@ -105,7 +105,7 @@ function runInSlot(
   const { onCall, stop, shells, isolation, network, privateDir } = context
   const { workspace, owner } = slot
   return slot.lock.run(async () => {
-    if (stop.aborted) return failed('Not run: the server stops')
+    if (stop.aborted) return { ...failed('Not run: the server stops'), code: 'server_stopping' }
     if (cancel?.aborted === true) return failed('Not run: the call was cancelled', { cancelled: true })
     slot.running = { executionId }
     onCall?.({ type: 'started', slotId: slot.id, executionId })
@@ -136,7 +136,8 @@ export async function answerReset(context: ServerContext, request: unknown): Pro
   const slot = context.slots.get(fields.value.slot_id)
   if (slot === undefined) return answer(failed(`Unknown slot: ${fields.value.slot_id}`))
   return slot.lock.run(async () => {
-    if (context.stop.aborted) return answer(failed('Not reset: the server stops'))
+    if (context.stop.aborted)
+      return answer({ ...failed('Not reset: the server stops'), code: 'server_stopping' })
     context.shells.discard(slot)
     try {
       await context.slots.reset(slot)

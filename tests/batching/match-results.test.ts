@@ -64,6 +64,18 @@ describe('matchResults (promise 7: results reach their own call)', () => {
   })
 })
 
+test.each([
+  ['interrupted', 'unknown interrupted'],
+  ['server_stopping', 'not-run interrupted'],
+  ['sandbox_failed', 'not-run slot-faulted'],
+])('what the server ended is not taken for the tool: %s', (code, expected) => {
+  expect(match(['a'], [{ ...item('a'), success: false, error: 'why', code }])).toEqual([expected])
+})
+
+test('a code that is not known is nothing', () => {
+  expect(match(['a'], [{ ...item('a', 'A'), code: 'later' }])).toEqual(['A'])
+})
+
 test('matchOne refuses an answer for another call, and takes one without an id', () => {
   const body = { success: true, output: 'x', error: '', metadata: {} }
   expect(matchOne({ executionId: 'a' }, { ...body, execution_id: 'a' }, 200).kind).toBe('answered')

@@ -73,5 +73,5 @@ describe('a call walks all the way', () => {
     expect(results.filter((result) => !result.success)).toEqual([])
     expect(bodies.length).toBeLessThan(60)
     await sandbox.stop()
-  })
+  }, 60_000)
 })

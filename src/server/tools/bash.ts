@@ -51,11 +51,11 @@ export function bashResult(outcome: CommandOutcome, { sandboxed, network, timeou
     case 'cancelled':
       return ended('Command was cancelled', { cancelled: true })
     case 'stopped':
-      return ended('Command was killed: the server stops', {})
+      return { ...ended('Command was killed: the server stops', {}), code: 'interrupted' }
     case 'broken':
-      return ended(`Sandbox broke while the command ran: ${end.reason}`, {})
+      return { ...ended(`Sandbox broke while the command ran: ${end.reason}`, {}), code: 'interrupted' }
     case 'not-started':
-      return failed(`Sandbox failed to start: ${end.reason}`, { sandboxed })
+      return { ...failed(`Sandbox failed to start: ${end.reason}`, { sandboxed }), code: 'sandbox_failed' }
   }
 }
 

@@ -1,5 +1,6 @@
 /** What a tool is to the server: arguments are checked before the call gets in line for its slot. */
 import * as v from 'valibot'
+import type { ServerCode } from '../../protocol/execution.ts'
 import type { Owner } from '../files/open-directory.ts'
 import type { Isolation } from '../sandbox/isolation.ts'
 import type { CommandOutcome, CommandRequest } from '../sandbox/run-command.ts'
@@ -23,6 +24,8 @@ export interface ToolResult {
   readonly output: string
   readonly error: string
   readonly metadata: Readonly<Record<string, unknown>>
+  /** The server ended the call, not the tool: a client must not take this for the tool's result. */
+  readonly code?: ServerCode
 }
 
 export type PreparedCall = (context: ToolContext) => Promise<ToolResult>
