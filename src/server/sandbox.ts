@@ -4,7 +4,7 @@ import { removeTree } from './files/remove-tree.ts'
 import { createHandler, type Handler } from './handler.ts'
 import { type SandboxOptions, type SandboxSettings, sandboxSettings } from './options.ts'
 import { type Directories, openDirectories } from './sandbox/directories.ts'
-import { prepareIsolation } from './sandbox/isolation.ts'
+import { prepareIsolation } from './sandbox/prepare-isolation.ts'
 import { type ReadyOptions, ReadyShells } from './sandbox/ready-shells.ts'
 import { ownerOf, SlotTable } from './slot-table.ts'
 
