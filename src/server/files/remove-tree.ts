@@ -26,6 +26,7 @@ interface Directory {
   readonly depth: number
 }
 
+/** What goes wrong here, since it is deleted elsewhere too, is for the deletion itself to tell. */
 async function makeShallow(root: string): Promise<void> {
   const waiting: Directory[] = [{ path: Buffer.from(root), depth: 0 }]
   for (let here = waiting.pop(); here !== undefined; here = waiting.pop()) {
@@ -41,7 +42,7 @@ async function directoriesIn(path: Buffer): Promise<Buffer[]> {
   // Only root may delete from a directory that its owner cannot write to.
   await chmod(path, 0o700).catch(() => {})
   // Bun gives types with names of text alone; latin1 is the text that keeps every byte.
-  const entries = await readdir(path, { withFileTypes: true, encoding: 'latin1' })
+  const entries = await readdir(path, { withFileTypes: true, encoding: 'latin1' }).catch(() => [])
   return entries.filter((entry) => entry.isDirectory()).map(({ name }) => Buffer.from(name, 'latin1'))
 }
 
@@ -49,6 +50,8 @@ async function movedUp(root: string, path: Buffer): Promise<Buffer> {
   // A directory that is moved must be writable itself: its `..` changes.
   await chmod(path, 0o700).catch(() => {})
   const target = join(root, `.removed-${crypto.randomUUID()}`)
-  await rename(path, target)
-  return Buffer.from(target)
+  return await rename(path, target).then(
+    () => Buffer.from(target),
+    () => path,
+  )
 }
