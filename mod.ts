@@ -4,11 +4,16 @@
  * @module
  */
 export type { Inspect, LinkState, SlotState } from './src/actors/states.ts'
+export { type EnsuredJob, type EnsureJobOptions, ensureJob } from './src/discovery/ensure-job.ts'
+export { JobStartError } from './src/discovery/job-start-error.ts'
+export type { NomadAccess } from './src/discovery/nomad-client.ts'
 export {
   type NomadDiscovery,
   type NomadDiscoveryOptions,
   nomadDiscovery,
 } from './src/discovery/nomad-discovery.ts'
+export { NomadError } from './src/discovery/nomad-error.ts'
+export type { SandboxJob } from './src/discovery/nomad-job.ts'
 export {
   type ContainersFunction,
   type StaticContainer,

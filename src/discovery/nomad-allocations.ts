@@ -36,6 +36,8 @@ const taskState = v.object({
 /** One allocation, as a list tells it. */
 export const allocation = v.object({
   ID: v.string(),
+  /** `job.group[2]`: with its place in the group. */
+  Name: v.nullish(v.string(), ''),
   TaskGroup: v.string(),
   DesiredStatus: v.string(),
   ClientStatus: v.string(),
@@ -98,10 +100,22 @@ export function containersIn(
 ): readonly DiscoveredContainer[] {
   const byAddress = new Map<string, DiscoveredContainer>()
   for (const each of found.toSorted((a, b) => (a.CreateIndex ?? 0) - (b.CreateIndex ?? 0))) {
-    const { AllocatedResources: allocated, DesiredStatus, ID } = each
+    const { AllocatedResources: allocated, DesiredStatus, ID, Name } = each
+    const index = indexIn(Name)
     const addr = allocated && isRunning(each, group) ? addressOf(allocated, portLabel) : undefined
     if (addr === undefined) continue
-    byAddress.set(addr, { addr, allocId: ID, ...(DesiredStatus !== 'run' && { draining: true }) })
+    byAddress.set(addr, {
+      addr,
+      allocId: ID,
+      ...(index !== undefined && { index }),
+      ...(DesiredStatus !== 'run' && { draining: true }),
+    })
   }
   return [...byAddress.values()]
+}
+
+/** Nomad takes the highest one away first when there shall be fewer. */
+function indexIn(name: string | null | undefined): number | undefined {
+  const index = /\[(\d+)\]$/.exec(name ?? '')?.[1]
+  return index === undefined ? undefined : Number(index)
 }

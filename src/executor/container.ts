@@ -44,8 +44,7 @@ export class Container implements CallContainer {
         schedulePause: () => this.#schedulePause(),
       },
     })
-    const inspect = core.inspect
-    this.#actor = createActor(wired, { id: addr, ...(inspect === undefined ? {} : { inspect }) })
+    this.#actor = createActor(wired, core.actorOptions(addr))
     if (core.emit !== undefined) announceLink(this.#actor, addr, core.emit)
     this.#actor.start()
   }

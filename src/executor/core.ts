@@ -60,6 +60,11 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
     this.#deadlines = new Deadlines(parts.clock, (call) => this.#expire(call))
   }
 
+  /** Of every actor of this executor: each is a root of its own. */
+  actorOptions(id: string): { id: string; inspect?: Inspect } {
+    return this.inspect === undefined ? { id } : { id, inspect: this.inspect }
+  }
+
   /** Calls that are under way. */
   get size(): number {
     return this.#calls.size

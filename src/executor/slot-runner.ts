@@ -70,11 +70,7 @@ export class SlotRunner implements CallSlot {
     core: Core,
   ) {
     this.#core = core
-    const inspect = core.inspect
-    this.#actor = createActor(wiredSlotMachine, {
-      id: `${container.addr}/${slotId}`,
-      ...(inspect === undefined ? {} : { inspect }),
-    })
+    this.#actor = createActor(wiredSlotMachine, core.actorOptions(`${container.addr}/${slotId}`))
     if (core.emit !== undefined) this.#announceChanges(core.emit)
     this.#actor.start()
   }

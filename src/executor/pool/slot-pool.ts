@@ -57,13 +57,11 @@ export class SlotPool implements AsyncDisposable {
     const { core } = this.#internals
     this.#waiters = new Waiters(core.clock)
     this.#trajectories = new Trajectories(
-      (trajectoryId, signal) => this.#acquireFor(trajectoryId, signal),
+      (trajectoryId, signal) =>
+        this.#acquire(trajectoryId, core.queueTimeoutMs ?? checked.acquireTimeoutMs, signal),
       () => core.clock.now(),
     )
-    this.#actor = createActor(this.#wired(), {
-      id: 'pool',
-      ...(core.inspect === undefined ? {} : { inspect: core.inspect }),
-    })
+    this.#actor = createActor(this.#wired(), core.actorOptions('pool'))
     this.#health = new Health(
       core,
       checked.healthCheckMs,
@@ -204,7 +202,6 @@ export class SlotPool implements AsyncDisposable {
   }
 
   #joined(container: PooledContainer): void {
-    // One that comes back was looked at just now.
     const look = this.#health.look(container)
     if (this.#state === 'starting') this.#firstLooks.push(look)
   }
@@ -227,11 +224,6 @@ export class SlotPool implements AsyncDisposable {
     this.#waiters.add(waiter, timeoutMs)
     this.#options.onEvent?.({ type: 'acquire.waiting', trajectoryId, waiters: this.#waiters.size })
     return waiter.lease
-  }
-
-  #acquireFor(trajectoryId: string, signal: AbortSignal): Promise<Lease> {
-    const timeoutMs = this.#internals.core.queueTimeoutMs ?? this.#options.acquireTimeoutMs
-    return this.#acquire(trajectoryId, timeoutMs, signal)
   }
 
   #serve(): void {
