@@ -2,7 +2,7 @@
  * Floor 3: what the actors' events carry, as small plain JSON. Calls are live objects: they are copied at once, and
  * never kept. Browser compatible.
  */
-import type { CallInfo, Ending } from './records.ts'
+import type { Ending, StepRecord } from './records.ts'
 
 /** How many characters of a text are shown. */
 export const shownCharacters = { body: 1_000, output: 2_000, error: 600 } as const
@@ -10,29 +10,27 @@ export const shownCharacters = { body: 1_000, output: 2_000, error: 600 } as con
 /** Kept beyond what is shown, so that no secret is cut in two before it is recognised. */
 const marginCharacters = 512
 
-/** The part of a step that comes from its event. */
-export interface EventData {
-  call?: CallInfo
-  ended?: Ending
-  next?: string
-  refused?: readonly string[]
-  failure?: string
-  posts?: readonly (readonly string[])[]
-  trajectoryId?: string | null
-  /** Characters in it: an estimate of its size. */
-  size: number
-}
+/** What an executionId takes, about. */
+const idBytes = 40
 
-/** Reads an event of a slot or a coordinator; of other actors' events nothing is known. */
-export function eventData(event: object): EventData {
-  const data: EventData = { size: 0 }
-  if ('settlement' in event && 'call' in event) addEnding(data, event.call, event.settlement)
-  else if ('call' in event) addCall(data, event.call)
-  if ('next' in event) addNext(data, event.next)
-  if ('refused' in event && Array.isArray(event.refused) && event.refused.length > 0) addRefused(data, event)
-  if ('batches' in event && Array.isArray(event.batches)) addPosts(data, event.batches)
-  if ('trajectoryId' in event) data.trajectoryId = textOr(event.trajectoryId, null)
-  return data
+/** A step while it is being recorded. */
+export type Step = { -readonly [K in keyof StepRecord]: StepRecord[K] }
+
+/**
+ * Adds what an event of a slot or a coordinator carries to its step; of other actors' events nothing is known. Gives the
+ * characters that were added: an estimate of their size.
+ */
+export function addEventData(step: Step, event: object): number {
+  let size = 0
+  if ('call' in event) {
+    size += 'settlement' in event ? addEnding(step, event.call, event.settlement) : addCall(step, event.call)
+  }
+  if ('next' in event) addNext(step, event.next)
+  if ('refused' in event && Array.isArray(event.refused) && event.refused.length > 0)
+    size += addRefused(step, event)
+  if ('batches' in event && Array.isArray(event.batches)) size += addPosts(step, event.batches)
+  if ('trajectoryId' in event) step.trajectoryId = textOr(event.trajectoryId, null)
+  return size
 }
 
 /** What is kept of a text until it is shown. */
@@ -42,25 +40,25 @@ export function keptPart(text: string, limit: number): string {
   return Buffer.from(text.slice(0, limit + marginCharacters)).toString()
 }
 
-function addCall(data: EventData, call: unknown): void {
-  if (!isObject(call)) return
+function addCall(step: Step, call: unknown): number {
+  if (!isObject(call)) return 0
   const body = keptPart(textOr(call.body, ''), shownCharacters.body)
-  data.size += body.length
-  data.call = {
+  step.call = {
     executionId: textOr(call.executionId, ''),
     route: textOr(call.route, ''),
     bytes: numberOr(call.bytes, 0),
     timeoutMs: numberOr(call.timeoutMs, 0),
     body,
   }
+  return body.length
 }
 
-function addEnding(data: EventData, call: unknown, settlement: unknown): void {
-  if (!isObject(call) || !isObject(settlement)) return
+function addEnding(step: Step, call: unknown, settlement: unknown): number {
+  if (!isObject(call) || !isObject(settlement)) return 0
   const executionId = textOr(call.executionId, '')
   const ending = settlement.kind === 'failed' ? failedEnding(settlement) : answeredEnding(settlement.value)
-  data.size += (ending.output?.length ?? 0) + (ending.error?.length ?? 0)
-  data.ended = { executionId, ...ending }
+  step.ended = { executionId, ...ending }
+  return (ending.output?.length ?? 0) + (ending.error?.length ?? 0)
 }
 
 function failedEnding({ outcome, code, message }: Fields): Omit<Ending, 'executionId'> {
@@ -84,22 +82,20 @@ function answeredEnding(value: unknown): Omit<Ending, 'executionId'> {
   }
 }
 
-function addNext(data: EventData, next: unknown): void {
-  if (isObject(next)) data.next = textOr(next.executionId, '')
+function addNext(step: Step, next: unknown): void {
+  if (isObject(next)) step.next = textOr(next.executionId, '')
 }
 
-function addRefused(data: EventData, event: { refused?: unknown; failure?: unknown }): void {
-  const refused = idsOf(event.refused)
-  data.refused = refused
-  data.size += refused.length * 40
+function addRefused(step: Step, event: { refused?: unknown; failure?: unknown }): number {
+  step.refused = idsOf(event.refused)
   if (isObject(event.failure))
-    data.failure = keptPart(textOr(event.failure.message, ''), shownCharacters.error)
+    step.failure = keptPart(textOr(event.failure.message, ''), shownCharacters.error)
+  return step.refused.length * idBytes
 }
 
-function addPosts(data: EventData, batches: readonly unknown[]): void {
-  const posts = batches.map(idsOf)
-  data.posts = posts
-  for (const { length } of posts) data.size += 40 * length
+function addPosts(step: Step, batches: readonly unknown[]): number {
+  step.posts = batches.map(idsOf)
+  return step.posts.reduce((sum, { length }) => sum + length * idBytes, 0)
 }
 
 function idsOf(calls: unknown): string[] {

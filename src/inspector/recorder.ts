@@ -1,9 +1,8 @@
 /** Floor 3: turns XState's inspection events into records. Holds no actor, call or snapshot. Browser compatible. */
 import type { ActorRefLike, InspectionEvent } from 'xstate'
-import { type EventData, eventData } from './event-data.ts'
+import { addEventData, type Step } from './event-data.ts'
 import { History, type HistoryLimits } from './history.ts'
 import { TakenEdges } from './microsteps.ts'
-import type { StepRecord } from './records.ts'
 
 /** What is recorded of one actor until its chart has moved. */
 interface Seen {
@@ -12,8 +11,6 @@ interface Seen {
   readonly pending: { readonly event: object; readonly step: Step }[]
   state: string
 }
-
-type Step = { -readonly [K in keyof StepRecord]: StepRecord[K] }
 
 /** What a record takes beside its texts. */
 const recordBytes = 240
@@ -63,7 +60,6 @@ export class Recorder {
   }
 
   #push(seen: Seen, event: { readonly type: string }): Step {
-    const { size, ...data }: EventData = eventData(event)
     const step: Step = {
       kind: 'step',
       n: this.history.end,
@@ -73,9 +69,8 @@ export class Recorder {
       edges: nobody,
       actions: nobody,
       state: seen.state,
-      ...data,
     }
-    this.history.push(step, recordBytes + size)
+    this.history.push(step, recordBytes + addEventData(step, event))
     return step
   }
 
@@ -122,10 +117,12 @@ function stateText(snapshot: unknown): string {
 
 function valueText(prefix: string, value: unknown): string {
   if (typeof value === 'string') return prefix + value
-  if (typeof value !== 'object' || value === null) return prefix
+  if (!isObject(value)) return prefix
   let text = ''
-  for (const [key, inner] of Object.entries(value)) {
-    text += `${text === '' ? '' : ' '}${valueText(`${prefix}${key}.`, inner)}`
-  }
+  for (const key in value) text += `${text === '' ? '' : ' '}${valueText(`${prefix}${key}.`, value[key])}`
   return text === '' && prefix !== '' ? prefix.slice(0, -1) : text
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }

@@ -8,7 +8,7 @@ const coalesceMs = 50
 const heartbeatMs = 10_000
 
 /** How many records a viewer gets at once; of more, the first are told one by one and the rest as a state. */
-const recordsAtOnce = 500
+const recordsAtOnce = 200
 
 /** It has read a whole trace just before, and should miss nothing of what came meanwhile. */
 const catchUp = 20_000

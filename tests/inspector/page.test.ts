@@ -3,16 +3,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { readFile } from 'node:fs/promises'
 import type { Browser, Page } from 'playwright-core'
 import { openTrace, startInspector } from '../../src/inspector/mod.ts'
-import {
-  faintTexts,
-  hasChromium,
-  type Look,
-  launch,
-  meetingLabels,
-  openPage,
-  overflowing,
-  total,
-} from './browser.ts'
+import { hasChromium, type Look, launch, openPage, total, until, untilText } from './browser.ts'
+import { faintTexts, meetingLabels, overflowing } from './measure.ts'
 import { answerOf, executorWith, runSmallJob } from './support.ts'
 
 // When a test takes longer, Bun ends its child processes: the browser of all tests.
@@ -237,24 +229,4 @@ describe.skipIf(!hasChromium)('the page', () => {
 
 async function expectCount(page: Page, state: string, text: string): Promise<void> {
   await untilText(page.locator(`[data-count="${state}"]`), new RegExp(`^${text}$`))
-}
-
-async function untilText(locator: ReturnType<Page['locator']>, pattern: RegExp): Promise<void> {
-  let text = ''
-  await until(
-    async () => {
-      text = (await locator.textContent()) ?? ''
-      return pattern.test(text)
-    },
-    () => `${pattern}, got: ${text}`,
-  )
-}
-
-/** Polls: a test that waited for ever would take the browser of all others with it. */
-async function until(isSo: () => Promise<boolean>, what = () => isSo.toString()): Promise<void> {
-  const end = performance.now() + 10_000
-  while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`Did not come: ${what()}`)
-    await Bun.sleep(20)
-  }
 }

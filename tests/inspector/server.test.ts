@@ -148,7 +148,7 @@ describe('viewers', () => {
     })
     for (let n = 5_001; n <= 6_000; n += 1) flip(n)
     const [next] = await framesOf(reader, 1)
-    expect(next?.length).toBe(501)
+    expect(next?.length).toBe(201)
     expect(next?.at(-1)).toMatchObject({ kind: 'state', n: 6_000, actors: [{ state: 'off', n: 6_000 }] })
   })
 })

@@ -13,8 +13,8 @@ import { Search } from './search.ts'
 import { Timeline } from './timeline.ts'
 import { TotalsPanel } from './totals-panel.ts'
 
-/** While all goes on by itself, more than this a second is not seen. */
-const drawEveryMs = 66
+/** While all goes on by itself, the page is drawn so often: more is not seen, and takes time from the program. */
+const drawEveryMs = 150
 
 class Page {
   readonly #status = the('status', HTMLElement)
@@ -38,8 +38,8 @@ class Page {
   #playback: Playback
   #connection: Connection = 'none'
   #selected: number | undefined
-  #isDirty = true
-  #drawnAt = 0
+  #frameDueAt = Number.POSITIVE_INFINITY
+  #nextDrawAt = 0
 
   constructor(recording: Recording) {
     this.#recording = recording
@@ -57,7 +57,7 @@ class Page {
     const open = the('open', HTMLInputElement)
     open.addEventListener('change', () => void this.#open(open))
     the('posts', HTMLElement).addEventListener('click', () => this.#changed())
-    requestAnimationFrame((now) => this.#frame(now))
+    this.#changed()
     if (recording.header.live) this.#follow(recording)
   }
 
@@ -79,43 +79,55 @@ class Page {
           if (this.#playback.mode === 'live' && record.kind === 'step')
             for (const edge of record.edges) this.#lit.add(edge)
         }
-        this.#isDirty = true
+        this.#drawAt(this.#nextDrawAt)
       },
       onConnection: (connection) => {
         this.#connection = connection
-        this.#isDirty = true
+        this.#changed()
       },
     })
   }
 
+  /** Somebody did something: it is shown at once. */
   #changed(): void {
-    this.#isDirty = true
-    this.#drawnAt = 0
+    this.#drawAt(0)
   }
 
-  #frame(now: number): void {
-    requestAnimationFrame((next) => this.#frame(next))
+  #drawAt(due: number): void {
+    if (due >= this.#frameDueAt) return
+    this.#frameDueAt = due
+    const wait = due - performance.now()
+    const ask = () => requestAnimationFrame((now) => this.#frame(now, due))
+    if (wait <= 0) ask()
+    else setTimeout(ask, wait)
+  }
+
+  #frame(now: number, due: number): void {
+    // One that was asked for sooner has been here.
+    if (due !== this.#frameDueAt) return
+    this.#frameDueAt = Number.POSITIVE_INFINITY
     const shown = this.#playback.advance(now)
     if (shown > 0) this.#lightLast(shown)
-    if (shown > 0 || (this.#isDirty && now - this.#drawnAt >= drawEveryMs)) this.#draw(now)
-    if (this.#lit.size > 0 || this.#charts.isLit) {
-      this.#charts.light(this.#lit, now)
-      this.#lit.clear()
-    }
+    this.#draw(now)
+    const took = performance.now() - now
+    const isReplay = this.#playback.mode === 'replay'
+    this.#nextDrawAt = now + (isReplay ? 33 : Math.max(drawEveryMs, took * 6))
+    if (isReplay || this.#charts.isLit) this.#drawAt(this.#nextDrawAt)
   }
 
   #draw(now: number): void {
     const began = performance.now()
-    this.#isDirty = false
-    this.#drawnAt = now
     const view = this.#playback.view()
-    this.#totals.render(view)
+    // First, since it asks for its size: after changes that would lay out the page once more.
     this.#grid.render(view, this.#selected)
+    this.#totals.render(view)
     this.#detail.render(view, this.#selected)
     this.#charts.render(view, this.#selected)
     this.#posts.render(view)
     this.#timeline.render(view)
     this.#controls.render(view)
+    this.#charts.light(this.#lit, now)
+    this.#lit.clear()
     this.#tell()
     performance.clearMeasures('redraw')
     performance.measure('redraw', { start: began })

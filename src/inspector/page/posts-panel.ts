@@ -4,7 +4,9 @@ import { actorName, callText, count, duration, endingText, moment } from './form
 import type { View } from './playback.ts'
 import type { CallEntry, PostEntry } from './recording.ts'
 
-const shownPosts = 40
+const shownPosts = 30
+/** Bars that grow are made anew: not for every picture. */
+const growEveryMs = 400
 const barWidth = 1_000
 const barHeight = 20
 
@@ -19,7 +21,7 @@ export class PostsPanel {
   }
 
   render(view: View): void {
-    const { recording, state, position } = view
+    const { recording, state, position, mode } = view
     const end = recording.posts.findLastIndex((post) => post.position < position) + 1
     const posts = recording.posts.slice(Math.max(0, end - shownPosts), end).reverse()
     const longest = Math.max(1, ...posts.map((post) => lengthOf(post, state.ms)))
@@ -28,8 +30,15 @@ export class PostsPanel {
       posts.length === 0 ? 'none yet' : `the last ${count(posts.length)}; a full bar is ${duration(longest)}`,
     )
     const waiting = posts.some((post) => post.calls.some((call) => !isBack(call, state.ms)))
-    const key = `${posts[0]?.number} ${posts.length} ${this.#open} ${waiting ? state.n : Math.round(longest)} ${recording.header.startedAt}`
+    const moment = waiting || mode !== 'paused' ? this.#beat(view) : `${posts[0]?.number} ${posts.length}`
+    const key = `${this.#open} ${moment} ${recording.header.startedAt}`
     replaceWhen(this.#list, key, () => posts.map((post) => this.#item(post, view, longest)))
+  }
+
+  /** Changes with every moment, but seldom while all goes on by itself. */
+  #beat({ state, mode }: View): string {
+    if (mode === 'paused') return `at ${state.n}`
+    return `beat ${Math.floor(performance.now() / growEveryMs)}`
   }
 
   #item(post: PostEntry, { state }: View, longest: number): HTMLElement {

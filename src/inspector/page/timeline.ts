@@ -19,11 +19,21 @@ export class Timeline {
   #looked = { recording: undefined as Recording | undefined, key: '', position: 0 }
   #view: View | undefined
   #drawn = ''
+  /** Of the box: asking it for them while it changes would lay out the page each time. */
+  #top = 0
+  #height = 0
 
   constructor(go: (entry: Entry) => void, changed: () => void) {
     this.#go = go
     this.#filters = new Filters(changed)
-    this.#box.addEventListener('scroll', () => this.#draw())
+    this.#box.addEventListener('scroll', () => {
+      this.#top = this.#box.scrollTop
+      this.#draw()
+    })
+    new ResizeObserver(() => {
+      this.#height = this.#box.clientHeight
+      this.#draw()
+    }).observe(this.#box)
     this.#box.addEventListener('keydown', (event) => this.#onKey(event))
     this.#rows.addEventListener('click', (event) => this.#onClick(event))
   }
@@ -35,19 +45,23 @@ export class Timeline {
     const total = history.end - history.start
     setText(this.#count, `${count(this.#shown.length)} of ${count(total)} steps`)
     this.#space.style.height = `${this.#shown.length * rowHeight}px`
-    if (view.mode !== 'paused') this.#scrollTo(view.position)
+    const end = (this.#indexOf(view.position) + 1) * rowHeight
+    const top = view.mode === 'paused' ? this.#top : Math.max(0, end - this.#height)
+    const isMoved = top !== this.#top
+    this.#top = top
     this.#draw()
+    if (isMoved) this.#box.scrollTop = top
   }
 
   /** Brings the row of a moment into sight. */
   reveal(position: number): void {
     const index = this.#indexOf(position)
-    const { scrollTop, clientHeight } = this.#box
     const top = index * rowHeight
-    if (top < scrollTop || top + rowHeight > scrollTop + clientHeight) {
-      this.#box.scrollTop = Math.max(0, top - clientHeight / 2)
+    if (top < this.#top || top + rowHeight > this.#top + this.#height) {
+      this.#top = Math.max(0, top - this.#height / 2)
     }
     this.#draw()
+    this.#box.scrollTop = this.#top
   }
 
   /** Looks on from where it has looked, or anew when what is looked for is another thing. */
@@ -77,9 +91,8 @@ export class Timeline {
   #draw(): void {
     const view = this.#view
     if (view === undefined) return
-    const { scrollTop, clientHeight } = this.#box
-    const first = Math.max(0, Math.floor(scrollTop / rowHeight) - 2)
-    const last = Math.min(this.#shown.length, Math.ceil((scrollTop + clientHeight) / rowHeight) + 2)
+    const first = Math.max(0, Math.floor(this.#top / rowHeight) - 2)
+    const last = Math.min(this.#shown.length, Math.ceil((this.#top + this.#height) / rowHeight) + 2)
     const current = this.#indexOf(view.position - 1)
     const positions = this.#shown.slice(first, last)
     const drawn = `${positions.join()} ${current} ${view.recording.header.startedAt}`
@@ -107,11 +120,6 @@ export class Timeline {
     return low - 1
   }
 
-  #scrollTo(position: number): void {
-    const bottom = (this.#indexOf(position) + 1) * rowHeight
-    this.#box.scrollTop = Math.max(0, bottom - this.#box.clientHeight)
-  }
-
   #onClick(event: MouseEvent): void {
     const row = event.target instanceof Element ? event.target.closest('[data-position]') : null
     if (row !== null) this.#goTo(Number(row.getAttribute('data-position')))
@@ -120,7 +128,7 @@ export class Timeline {
   #onKey(event: KeyboardEvent): void {
     if (this.#view === undefined) return
     const at = this.#indexOf(this.#view.position - 1)
-    const page = Math.floor(this.#box.clientHeight / rowHeight)
+    const page = Math.floor(this.#height / rowHeight)
     const moves: Readonly<Record<string, number>> = {
       ArrowDown: at + 1,
       ArrowUp: at - 1,
@@ -151,6 +159,8 @@ function rowOf(
   const actor = record.kind === 'state' ? undefined : recording.head.actors[record.actor]
   const { slot = '', container = '' } = actor === undefined ? {} : placeOf(actor)
   const name = slot === '' ? shortContainer(container) : slot
+  // Containers differ at their end.
+  const shown = name.length > 13 ? `…${name.slice(-10)}` : name
   const event = record.kind === 'step' ? record.event : record.kind
   const to = record.kind === 'step' && record.edges.length > 0 ? record.state : ''
   return element(
@@ -167,7 +177,7 @@ function rowOf(
           : `${actorName(actor)}${trajectoryId === null ? '' : ` · ${trajectoryId}`}`,
     },
     element('time', {}, moment(record.ms)),
-    element('span', { class: 'who' }, name),
+    element('span', { class: 'who' }, shown),
     element('code', { class: 'event' }, event),
     element('span', { class: 'to' }, to === '' ? '' : `→ ${shortState(to)}`),
     element('span', { class: 'about' }, recordText(record, state).split('\n', 1)[0] ?? ''),
