@@ -58,3 +58,11 @@ export class Presses {
     return 'first'
   }
 }
+
+/** Resolves with the first signal, at once when it has come. */
+export async function untilInterrupted({ signal }: Interruption): Promise<void> {
+  if (signal.aborted) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  await promise
+}

@@ -7,6 +7,7 @@ import { addChartCommand } from './chart.ts'
 import { isDebugging } from './debugging.ts'
 import { CommandFailure, exitCodes } from './failure.ts'
 import { addHealthCommand } from './health.ts'
+import { addInspectCommand } from './inspect.ts'
 import { addRunCommand } from './run.ts'
 import { addServeCommand } from './serve.ts'
 
@@ -21,6 +22,7 @@ addRunCommand(program)
 addServeCommand(program)
 addHealthCommand(program)
 addChartCommand(program)
+addInspectCommand(program)
 
 try {
   await program.parseAsync()

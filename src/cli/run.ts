@@ -2,10 +2,11 @@
 import { type Command, Option } from 'commander'
 import * as v from 'valibot'
 import type { SandboxEvent } from '../executor/events.ts'
+import { startInspector } from '../inspector/mod.ts'
 import { isDebugging } from './debugging.ts'
 import { formatDemo } from './demo-job.ts'
 import { CommandFailure, exitCodes } from './failure.ts'
-import { listenForSignals } from './interruption.ts'
+import { listenForSignals, untilInterrupted } from './interruption.ts'
 import { type ReadJob, readJob } from './job/read-job.ts'
 import type { ResultRecord } from './job/records.ts'
 import { defaultSlots, type JobListeners, type JobOptions, runWaiting } from './job/run-waiting.ts'
@@ -29,11 +30,12 @@ const runOptions = v.strictObject({
   isolation: v.optional(v.picklist(isolations)),
   dataDir: v.optional(v.string()),
   tokenFile: v.optional(v.string()),
+  inspect: v.optional(v.boolean(), false),
   json: v.optional(v.boolean(), false),
   verbose: v.optional(v.boolean(), false),
 })
 
-type RunOptions = Omit<v.InferOutput<typeof runOptions>, 'tokenFile'>
+type RunOptions = Omit<v.InferOutput<typeof runOptions>, 'tokenFile' | 'inspect'>
 
 const help = `
 Calls file: one JSON object a line, checked whole before anything runs:
@@ -78,14 +80,16 @@ export function addRunCommand(program: Command): void {
     .addOption(isolationOption())
     .addOption(dataDirOption())
     .addOption(tokenFileOption('a file with the token of the servers of --container'))
+    .option('--inspect', 'show what every slot is doing on a page, until Ctrl-C')
     .option('--json', 'print the summary as JSON')
     .option('--verbose', 'print a line on stderr for everything that happens (also: SANDBOX_SLOTS_DEBUG=1)')
     .addHelpText('after', help)
     .action(async (file: unknown, options: unknown) => {
-      const { tokenFile, ...checked } = v.parse(runOptions, options)
+      const { tokenFile, inspect, ...checked } = v.parse(runOptions, options)
       const verbose = checked.verbose || isDebugging()
       const token = await tokenOfContainers(tokenFile, checked.container)
-      process.exitCode = await run(v.parse(v.optional(v.string()), file), { ...checked, verbose, token })
+      const calls = v.parse(v.optional(v.string()), file)
+      process.exitCode = await (inspect ? runInspected : run)(calls, { ...checked, verbose, token })
     })
 }
 
@@ -93,6 +97,18 @@ async function tokenOfContainers(tokenFile: string | undefined, containers: read
   if (containers.length > 0) return await readToken(tokenFile)
   if (tokenFile === undefined) return undefined
   throw new CommandFailure('--token-file is for the servers of --container, and none is given')
+}
+
+/** With a page that stays after the run. */
+async function runInspected(file: string | undefined, options: JobOptions & RunOptions): Promise<number> {
+  await using page = await startInspector({ secrets: options.token === undefined ? [] : [options.token] })
+  note(`Watch it: ${page.url}`)
+  const exitCode = await run(file, { ...options, inspect: page.inspect })
+  if (exitCode === exitCodes.interrupted || exitCode === exitCodes.terminated) return exitCode
+  using interruption = listenForSignals()
+  note(`The page stays until Ctrl-C: ${page.url}`)
+  await untilInterrupted(interruption)
+  return exitCode
 }
 
 async function run(file: string | undefined, options: JobOptions & RunOptions): Promise<number> {

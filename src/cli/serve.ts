@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import * as v from 'valibot'
 import { startServer } from './embedded-server.ts'
 import { exitCodes } from './failure.ts'
-import { listenForSignals } from './interruption.ts'
+import { listenForSignals, untilInterrupted } from './interruption.ts'
 import {
   dataDirOption,
   isolationOption,
@@ -54,11 +54,7 @@ async function serve(options: v.InferOutput<typeof serveOptions>): Promise<numbe
   const { tokenFile, ...wanted } = options
   await using server = await startServer({ ...wanted, token: await readToken(tokenFile) })
   console.log(server.url)
-  if (!interruption.signal.aborted) {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    interruption.signal.addEventListener('abort', () => resolve(), { once: true })
-    await promise
-  }
+  await untilInterrupted(interruption)
   // Stopping it is how a server ends well.
   return exitCodes.allRan
 }

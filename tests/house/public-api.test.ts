@@ -110,6 +110,17 @@ const api: Readonly<Record<string, readonly string[]>> = {
     'type Refused',
     'type SlotEvent',
   ],
+  'src/inspector/mod.ts': [
+    'chartNames',
+    'chartSvg',
+    'openTrace',
+    'startInspector',
+    'type ChartName',
+    'type Inspector',
+    'type InspectorOptions',
+    'type InspectorPage',
+    'type PageOptions',
+  ],
   'src/server/mod.ts': [
     'startSandboxServer',
     'type SandboxLimits',

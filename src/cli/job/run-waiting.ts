@@ -1,4 +1,5 @@
 /** Runs what waits of a job: with its server, executor, results file and progress, all of which end with it. */
+import type { Inspect } from '../../actors/states.ts'
 import { formatEvent, type SandboxEvent } from '../../executor/events.ts'
 import { SandboxExecutor } from '../../executor/sandbox-executor.ts'
 import type { Slot } from '../../executor/slot.ts'
@@ -24,6 +25,8 @@ export interface JobOptions {
   /** That of the containers. */
   readonly token?: string | undefined
   readonly verbose: boolean
+  /** Takes the inspection events of all actors. */
+  readonly inspect?: Inspect | undefined
 }
 
 export interface JobListeners {
@@ -49,7 +52,11 @@ export async function runWaiting(
     if (options.verbose) progress.say(formatEvent(event))
   }
   const executor = resources.use(
-    new SandboxExecutor({ onEvent, ...(options.token === undefined ? {} : { token: options.token }) }),
+    new SandboxExecutor({
+      onEvent,
+      ...(options.token === undefined ? {} : { token: options.token }),
+      ...(options.inspect === undefined ? {} : { inspect: options.inspect }),
+    }),
   )
   const slots = await slotsOfContainers(executor, addresses, options.slots, signal)
   if (signal.aborted) return []
