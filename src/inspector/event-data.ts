@@ -33,11 +33,14 @@ export function addEventData(step: Step, event: object): number {
   return size
 }
 
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
 /** What is kept of a text until it is shown. */
 export function keptPart(text: string, limit: number): string {
   if (text.length <= limit + marginCharacters) return text
   // A slice would hold on to the whole text.
-  return Buffer.from(text.slice(0, limit + marginCharacters)).toString()
+  return decoder.decode(encoder.encode(text.slice(0, limit + marginCharacters)))
 }
 
 function addCall(step: Step, call: unknown): number {

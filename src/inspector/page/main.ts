@@ -28,8 +28,7 @@ class Page {
     ({ position, record }) => {
       if (record.kind !== 'state') this.#selected = record.actor
       this.#playback.goTo(position + 1)
-      this.#draw(performance.now())
-      this.#timeline.reveal(position)
+      this.#changed()
     },
     () => this.#changed(),
   )
@@ -161,8 +160,7 @@ class Page {
     )
     if (entry !== undefined) {
       this.#playback.goTo(entry.position + 1)
-      this.#draw(performance.now())
-      this.#timeline.reveal(entry.position)
+      this.#changed()
     }
   }
 

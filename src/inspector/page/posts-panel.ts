@@ -1,6 +1,7 @@
 /** Posts as bars: each as long as it took, with a mark where each of its calls came back. */
+import type { SystemState } from '../system-state.ts'
 import { element, replaceWhen, setText, the } from './dom.ts'
-import { actorName, callText, count, duration, endingText, moment } from './format.ts'
+import { actorName, callText, count, duration, endingText, moment, placeOf } from './format.ts'
 import type { View } from './playback.ts'
 import type { CallEntry, PostEntry } from './recording.ts'
 
@@ -61,18 +62,20 @@ export class PostsPanel {
     button.addEventListener('click', () => {
       this.#open = this.#open === post.number ? undefined : post.number
     })
-    const calls = this.#open === post.number ? [this.#calls(post, now)] : []
+    const calls = this.#open === post.number ? [this.#calls(post, state)] : []
     return element('li', {}, button, bar(post, now, longest), ...calls)
   }
 
-  #calls(post: PostEntry, now: number): HTMLElement {
+  #calls(post: PostEntry, { ms: now, actors }: SystemState): HTMLElement {
     const rows = post.calls.map((call) => {
       const { tool, text } = callText(call)
       const back = isBack(call, now) ? `after ${duration((call.endedAt ?? now) - post.ms)}` : 'not back yet'
       const ending = isBack(call, now) && call.ended !== undefined ? endingText(call.ended) : ''
       const button = element('button', { type: 'button', class: 'link' }, `${tool} ${text.split('\n', 1)[0]}`)
       button.addEventListener('click', () => this.#select(call.actor))
-      return element('li', {}, button, element('span', { class: 'quiet' }, ` ${back} ${ending}`))
+      const actor = actors[call.actor]
+      const slot = actor === undefined ? '' : `${placeOf(actor).slot} `
+      return element('li', {}, slot, button, element('span', { class: 'quiet' }, ` ${back} ${ending}`))
     })
     return element('ol', { class: 'post-calls' }, ...rows)
   }

@@ -21,6 +21,7 @@ export class Timeline {
   #drawn = ''
   /** Of the box: asking it for them while it changes would lay out the page each time. */
   #top = 0
+  #position = -1
   #height = 0
 
   constructor(go: (entry: Entry) => void, changed: () => void) {
@@ -45,23 +46,21 @@ export class Timeline {
     const total = history.end - history.start
     setText(this.#count, `${count(this.#shown.length)} of ${count(total)} steps`)
     this.#space.style.height = `${this.#shown.length * rowHeight}px`
-    const end = (this.#indexOf(view.position) + 1) * rowHeight
-    const top = view.mode === 'paused' ? this.#top : Math.max(0, end - this.#height)
+    const top = this.#topFor(view)
     const isMoved = top !== this.#top
     this.#top = top
     this.#draw()
     if (isMoved) this.#box.scrollTop = top
   }
 
-  /** Brings the row of a moment into sight. */
-  reveal(position: number): void {
-    const index = this.#indexOf(position)
-    const top = index * rowHeight
-    if (top < this.#top || top + rowHeight > this.#top + this.#height) {
-      this.#top = Math.max(0, top - this.#height / 2)
-    }
-    this.#draw()
-    this.#box.scrollTop = this.#top
+  /** While all goes on, the newest row is the last one; one that was gone to is brought into sight. */
+  #topFor({ position, mode }: View): number {
+    const isNew = position !== this.#position
+    this.#position = position
+    const row = Math.max(0, this.#indexOf(position - 1)) * rowHeight
+    if (mode !== 'paused') return Math.max(0, row + rowHeight - this.#height)
+    const isSeen = row >= this.#top && row + rowHeight <= this.#top + this.#height
+    return isSeen || !isNew ? this.#top : Math.max(0, Math.round(row - this.#height / 2))
   }
 
   /** Looks on from where it has looked, or anew when what is looked for is another thing. */
