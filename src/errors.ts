@@ -17,7 +17,15 @@ export type FailureCode =
   | 'unsupported'
 
 /** What a {@link SandboxError} can be about. */
-export type SandboxErrorCode = 'usage' | 'slot-state' | 'closed' | 'acquire' | 'lease' | 'isolation' | 'server' | 'internal'
+export type SandboxErrorCode =
+  | 'usage'
+  | 'slot-state'
+  | 'closed'
+  | 'acquire'
+  | 'lease'
+  | 'isolation'
+  | 'server'
+  | 'internal'
 
 /**
  * The base of every error that this module throws.
