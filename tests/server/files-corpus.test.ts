@@ -14,7 +14,7 @@ import {
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Sandbox } from '../../src/server/sandbox.ts'
-import { execute, post, slotWorkspace, useSandboxes } from './support.ts'
+import { eventually, execute, post, slotWorkspace, useSandboxes } from './support.ts'
 
 const openSandbox = useSandboxes()
 const outside = 'Access denied: path outside workspace'
@@ -40,6 +40,11 @@ async function errorsOf(sandbox: Sandbox, path: string) {
   }
 }
 
+/** Waits for something, as the opening of a FIFO waits for its other end. */
+function isAsleep(pid: number): boolean {
+  return / S /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+}
+
 function sameFor(error: string) {
   return { read: error, write: error, artifactRead: error, list: error, archive: error }
 }
@@ -50,10 +55,15 @@ describe('what is no regular file is refused by name, and left alone:', () => {
     const fifo = join(workspace, 'fifo')
     await Bun.$`mkfifo ${fifo}`
     const writer = Bun.spawn(['bash', '-c', `echo woken > ${fifo}`])
-    expect(await errorsOf(sandbox, 'fifo')).toEqual(sameFor('Not a file: fifo'))
-    expect(writer.exitCode).toBeNull()
-    writer.kill('SIGKILL')
-    await writer.exited
+    try {
+      await eventually(() => isAsleep(writer.pid))
+      expect(await errorsOf(sandbox, 'fifo')).toEqual(sameFor('Not a file: fifo'))
+      // Had anybody else opened it, its word would be lost.
+      expect(await Bun.$`timeout 2 cat ${fifo}`.nothrow().text()).toBe('woken\n')
+    } finally {
+      writer.kill('SIGKILL')
+      await writer.exited
+    }
   })
 
   test('a socket', async () => {

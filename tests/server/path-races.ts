@@ -62,7 +62,7 @@ export async function racePaths(
     stderr: 'pipe',
   })
   try {
-    while (!isDone(tally) && swapper.exitCode === null) {
+    while (!isDone(tally) && tally.escapes === 0 && swapper.exitCode === null) {
       const step = steps[tally.races % steps.length]
       if (step !== undefined) count(tally, await textOf(sandbox, step))
     }
