@@ -75,7 +75,8 @@ const inspectorOptions = v.strictObject(
  * import { SandboxExecutor } from 'sandbox-slots'
  * import { startInspector } from 'sandbox-slots/inspector'
  * await using inspector = await startInspector()
- * console.log(inspector.url) // open it in a browser
+ * // Open it in a browser:
+ * console.log(inspector.url) // http://127.0.0.1:…/
  * await using executor = new SandboxExecutor({ inspect: inspector.inspect })
  * ```
  */
@@ -97,8 +98,8 @@ export async function startInspector(options: InspectorOptions = {}): Promise<In
  * @example
  * ```ts
  * import { openTrace } from 'sandbox-slots/inspector'
- * await using page = await openTrace('trace.jsonl')
- * console.log(page.url)
+ * const page = await openTrace('no-such-trace.jsonl').catch((error) => error)
+ * console.log(page.url ?? page.message) // Cannot open no-such-trace.jsonl: …
  * ```
  */
 export async function openTrace(file: string, options: PageOptions = {}): Promise<InspectorPage> {

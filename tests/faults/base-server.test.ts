@@ -10,8 +10,8 @@ import { type ExecutionResult, type Fetch, SandboxExecutor } from '../../mod.ts'
 import { type SandboxServer, startSandboxServer } from '../../src/server/mod.ts'
 import { type Direction, type Fault, startFaultProxy } from '../support/fault-proxy.ts'
 
-const step = Number(process.env.FAULT_STEP ?? 41)
-const timeoutMs = 100
+const step = Number(process.env.FAULT_STEP ?? 53)
+const timeoutMs = 1_000
 const directory = mkdtempSync(join(tmpdir(), 'sandbox-slots-witness-'))
 const witness = join(directory, 'witness')
 let server: SandboxServer
@@ -119,7 +119,7 @@ describe.each([
   test.each(['request', 'response'] as const)(
     'at every offset of the %s: told truthfully, posted once',
     async (direction) => {
-      const histories = await exhaust(cuts(direction, direction === 'request' ? 900 : 600), fresh, calls)
+      const histories = await exhaust(cuts(direction, direction === 'request' ? 900 : 1_300), fresh, calls)
       expect(violations(histories)).toEqual([])
       const outcomes = new Set(histories.flatMap(({ results }) => results.map((result) => result.outcome)))
       expect(outcomes).toContain('exited')
