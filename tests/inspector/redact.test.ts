@@ -1,5 +1,6 @@
 /** No secret leaves the process in a trace. */
 import { describe, expect, test } from 'bun:test'
+import { addEventData, type Step } from '../../src/inspector/event-data.ts'
 import { redacted, redactor, secretsOf } from '../../src/inspector/redact.ts'
 import { traceLine } from '../../src/inspector/trace-lines.ts'
 import { executorWith, presentOf, recorderWith } from './support.ts'
@@ -82,5 +83,28 @@ describe('redaction', () => {
     expect(text).not.toContain('abcdef')
     expect(text).toContain(redacted)
     for (const line of text.split('\n')) expect(line.length).toBeLessThan(5_000)
+  })
+
+  test.each([0, 1, 2, 3])('a secret that is cut in two shows no half, %d', (padding) => {
+    const secret = 'abcdef123456-secret'
+    const text = `${'x'.repeat(padding)}${`${secret} `.repeat(1_000)}`
+    const step: Step = {
+      kind: 'step',
+      n: 0,
+      ms: 0,
+      actor: 0,
+      event: 'settled',
+      edges: [],
+      actions: [],
+      state: '',
+    }
+    const call = { executionId: 'id', route: '/execute', bytes: 1, timeoutMs: 1, body: text }
+    addEventData(step, { call })
+    addEventData(step, {
+      call,
+      settlement: { kind: 'answered', value: { success: true, output: text, error: text } },
+    })
+    addEventData(step, { call, refused: [call], failure: { message: text } })
+    expect(traceLine(step, redactor([secret]))).not.toContain('abc')
   })
 })
