@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { bwrapArgs, sandboxEnvironment } from '../../src/server/sandbox/bwrap-args.ts'
-import { etcPaths } from '../../src/server/sandbox/etc.ts'
+import { etcPaths, mountedEtc } from '../../src/server/sandbox/etc.ts'
 
 const setup = {
   systemDirectories: [
@@ -68,7 +68,7 @@ test('system directories are links where they are links, and read-only where the
 })
 
 test.each([false, true])('of /etc there is only what programs need (network: %p)', (network) => {
-  const paths = etcPaths(network)
+  const paths = [...etcPaths(network), ...mountedEtc]
   const secrets = ['', '.', 'shadow', 'gshadow', 'ssl', 'ssl/private', 'ssh', 'passwd', 'hosts', 'hostname']
   expect(paths.filter((path) => secrets.includes(path) || path.startsWith('/'))).toEqual([])
   expect(paths.includes('resolv.conf')).toBe(network)

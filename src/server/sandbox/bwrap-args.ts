@@ -1,5 +1,7 @@
 /** What a sandbox sees, as an argument list for bubblewrap. Pure: everything that is measured comes in. */
 
+import { mountedEtc } from './etc.ts'
+
 /** A top-level directory like `/bin`: on most systems a symlink into `/usr`. */
 export interface SystemDirectory {
   readonly path: string
@@ -49,6 +51,7 @@ export function bwrapArgs(setup: BwrapSetup): string[] {
     ...['--ro-bind', '/usr', '/usr'],
     ...setup.systemDirectories.flatMap(systemDirectoryArgs),
     ...['--ro-bind', setup.etcDir, '/etc'],
+    ...mountedEtc.flatMap((path) => ['--ro-bind-try', `/etc/${path}`, `/etc/${path}`]),
     ...['--proc', '/proc', '--dev', '/dev'],
     ...['--perms', '1777', '--size', tmpBytes, '--tmpfs', '/tmp'],
     ...['--perms', '1777', '--size', tmpBytes, '--tmpfs', '/dev/shm'],

@@ -28,6 +28,7 @@ export async function openDirectories(settings: SandboxSettings): Promise<Direct
     const privateDir = join(dataDir, '.sandbox-slots')
     const systemDir = join(privateDir, 'system')
     await mkdir(systemDir, { recursive: true, mode: 0o755 })
+    await chmod(systemDir, 0o755)
     await chmod(privateDir, owner === null ? 0o700 : 0o711)
     const temporary = wanted === undefined ? dataDir : privateDir
     const hiddenDataDir = owner === null ? null : await hiddenFromOthers(dataDir)

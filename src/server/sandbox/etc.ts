@@ -1,5 +1,8 @@
-/** The `/etc` of the sandboxes: a copy of the little that programs need, so that it is one mount instead of many. */
-import { cp, mkdir, writeFile } from 'node:fs/promises'
+/**
+ * The `/etc` of the sandboxes: a copy of the little that programs need, so that it is few mounts instead of many; but
+ * large directories are mounted, since to copy hundreds of files takes as long as a hundred mounts.
+ */
+import { chmod, cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { removeTree } from '../files/remove-tree.ts'
 
@@ -8,14 +11,14 @@ const copied = [
   'ld.so.cache',
   'ld.so.conf',
   'ld.so.conf.d',
-  'alternatives',
   'localtime',
   'timezone',
   'mime.types',
-  'ssl/certs',
   'ssl/openssl.cnf',
-  'ca-certificates',
 ]
+
+/** What is mounted into it, where the machine has it. */
+export const mountedEtc = ['alternatives', 'ssl/certs']
 
 /** What a program needs to find names in a network. */
 const copiedForNetwork = ['resolv.conf', 'nsswitch.conf', 'services', 'protocols']
@@ -26,7 +29,7 @@ const generated: Readonly<Record<string, string>> = {
   hosts: '127.0.0.1 localhost\n::1 localhost\n',
 }
 
-/** The paths below /etc that sandboxes get from the machine. Pure; exported for its test. */
+/** The paths below /etc that are copied from the machine. Pure; exported for its test. */
 export function etcPaths(network: boolean): readonly string[] {
   return network ? [...copied, ...copiedForNetwork] : copied
 }
@@ -43,5 +46,17 @@ export async function makeEtc(etcDir: string, network: boolean): Promise<void> {
     const options = { recursive: true, verbatimSymlinks: !dereference, dereference }
     await cp(join('/etc', path), to, options).catch(() => {})
   }
+  for (const path of mountedEtc) await mkdir(join(etcDir, path), { recursive: true, mode: 0o755 })
   for (const [name, content] of Object.entries(generated)) await writeFile(join(etcDir, name), content)
+  await makeReadable(etcDir)
+}
+
+/** For the slots' users, whatever the server's umask is. */
+async function makeReadable(directory: string): Promise<void> {
+  await chmod(directory, 0o755)
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) await makeReadable(path)
+    else if (entry.isFile()) await chmod(path, 0o644)
+  }
 }

@@ -17,6 +17,12 @@ export interface ReadyOptions {
 
 export const usualReady: ReadyOptions = { maxWaiting: 64, idleMs: 30_000 }
 
+export interface Taken {
+  readonly shell: Shell
+  /** It was made before its call: that it can be made says nothing of now. */
+  readonly hadWaited: boolean
+}
+
 export interface ReadyHealth {
   /** How many sandboxes in a row failed to start; 0 when the last one started. */
   readonly failures: number
@@ -64,17 +70,19 @@ export class ReadyShells {
   }
 
   /** The slot's waiting sandbox, or a new one. Throws when nothing can be spawned. */
-  take(place: Place, network: boolean): Shell {
+  take(place: Place, network: boolean): Taken {
     const record = this.#recordOf(place)
     record.expectsReset = record.wasReset
     record.wasReset = false
     record.network = network
     const waiting = this.#unhook(record)
     if (waiting !== null) {
-      if (waiting.shell.network === network && waiting.directory === identity(place)) return waiting.shell
+      if (waiting.shell.network === network && waiting.directory === identity(place)) {
+        return { shell: waiting.shell, hadWaited: true }
+      }
       void waiting.shell.kill()
     }
-    return this.#start(place, network)
+    return { shell: this.#start(place, network), hadWaited: false }
   }
 
   /** Sees to it that a sandbox waits for the slot's next call. */

@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import { describeThrown } from '../../errors.ts'
 import type { OutputEnds } from './collect-output.ts'
 import type { Place } from './command-line.ts'
-import type { ReadyShells } from './ready-shells.ts'
+import type { ReadyShells, Taken } from './ready-shells.ts'
 import type { Shell, ShellEnd } from './shell.ts'
 
 export interface CommandRequest {
@@ -63,14 +63,14 @@ async function runOnce(
   { command, network }: CommandRequest,
   alarm: Alarm,
 ): Promise<CommandOutcome & { readonly hadWaited: boolean }> {
-  let shell: Shell
+  let taken: Taken
   try {
-    shell = shells.take(place, network)
+    taken = shells.take(place, network)
   } catch (thrown) {
     const end = { kind: 'not-started', reason: describeThrown(thrown) } as const
     return { end, stdout: noOutput, stderr: noOutput, durationMs: 0, hadWaited: false }
   }
-  const hadWaited = shell.isReady
+  const { shell, hadWaited } = taken
   const startedAt = performance.now()
   shell.give(command)
   const cause = await Promise.race([shell.ended.then(() => 'ended' as const), alarm.rings])

@@ -1,0 +1,86 @@
+/**
+ * kill -9 of the server, again and again, while its sandboxes start and while it is under load. A second later no
+ * process of it may be left.
+ *
+ *     bun tests/campaign/sandbox-crash.ts [times]        40 by default, each
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createSandbox } from '../../src/server/sandbox.ts'
+
+/** The server that is killed: starts its sandboxes over and over, or runs commands in all slots. */
+async function victim(mode: string, dataDir: string): Promise<void> {
+  const sandbox = await createSandbox({ slots: 4, dataDir })
+  console.log('up')
+  const body = (path: string, json: object) =>
+    new Request(`http://127.0.0.1${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(json),
+    })
+  const loop = async (index: number) => {
+    const slot_id = `slot_${index}`
+    for (;;) {
+      // A reset throws the waiting sandbox away and starts the next.
+      if (mode === 'start') await sandbox.handler(body('/reset', { slot_id }))
+      else {
+        const command =
+          'sleep 0.03 & (setsid sh -c "sleep 30 & sleep 30" > /dev/null 2>&1 &); head -c 9999 /dev/zero; wait %1'
+        await sandbox.handler(body('/execute', { slot_id, tool: 'bash', args: { command }, timeout: 9 }))
+      }
+    }
+  }
+  await Promise.all([0, 1, 2, 3].map(loop))
+}
+
+/** Processes whose arguments contain `marker`, and all that hang below them. */
+function left(marker: string): string[] {
+  const found: string[] = []
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid) || pid === String(process.pid)) continue
+    try {
+      // Commands have the data directory nowhere, but live in a pid namespace with the sandbox that has.
+      const [line, root] = [
+        readFileSync(`/proc/${pid}/cmdline`, 'latin1'),
+        readFileSync(`/proc/${pid}/mountinfo`, 'latin1'),
+      ]
+      if (line.includes(marker) || root.includes(marker))
+        found.push(`${pid} ${line.replaceAll('\0', ' ').slice(0, 80)}`)
+    } catch {
+      // It has gone.
+    }
+  }
+  return found
+}
+
+/** What is left of servers that were killed `times` times in `mode`, at moments spread over `spreadMs`. */
+export async function crash(mode: 'start' | 'load', times: number, spreadMs = 120): Promise<string[]> {
+  const found: string[] = []
+  for (let time = 0; time < times; time++) {
+    const dataDir = mkdtempSync(join(tmpdir(), 'sandbox-crash-'))
+    const argv = [process.execPath, import.meta.path, 'victim', mode, dataDir]
+    const child = Bun.spawn(argv, { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' })
+    await child.stdout.getReader().read()
+    await Bun.sleep((time / times) * spreadMs)
+    child.kill('SIGKILL')
+    await child.exited
+    await Bun.sleep(1_000)
+    found.push(...left(dataDir))
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+  return found
+}
+
+if (import.meta.main) {
+  const [first = '40', mode = '', dataDir = ''] = process.argv.slice(2)
+  if (first === 'victim') await victim(mode, dataDir)
+  else {
+    for (const mode of ['start', 'load'] as const) {
+      const found = await crash(mode, Number(first))
+      console.log(`${mode}: ${found.length} processes left after ${first} kills`)
+      for (const line of found) console.log(`  ${line}`)
+      if (found.length > 0) process.exitCode = 1
+    }
+  }
+}

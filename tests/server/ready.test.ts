@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { chmodSync, mkdtempSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { SandboxOptions } from '../../src/server/options.ts'
+import type { Isolation } from '../../src/server/sandbox/isolation.ts'
+import { prepareIsolation } from '../../src/server/sandbox/prepare-isolation.ts'
+import { ReadyShells } from '../../src/server/sandbox/ready-shells.ts'
+import { runCommand } from '../../src/server/sandbox/run-command.ts'
+import { createSandbox, type SandboxInternals } from '../../src/server/sandbox.ts'
+import { bash, eventually, execute, hasBubblewrap, post, processesWith, slotWorkspace } from './support.ts'
+
+async function open(options: SandboxOptions = {}, internals: SandboxInternals = {}) {
+  const sandbox = await createSandbox({ slots: 1, ...options }, internals)
+  return Object.assign(sandbox, { [Symbol.asyncDispose]: () => sandbox.stop() })
+}
+
+/** When the command's shell was made, in clock ticks since the machine started; and when the command asks. */
+const ages = "cut -d' ' -f22 /proc/$$/stat; sh -c 'cut -d\" \" -f22 /proc/$$/stat'"
+
+/** bubblewraps that have the workspace among their arguments: those that wait, when no call runs. */
+const waitingFor = (workspace: string) => processesWith(`--bind\0${workspace}\0`).length > 0
+
+describe.skipIf(!hasBubblewrap)('the next sandbox of a slot', () => {
+  test('is there before its call', async () => {
+    await using sandbox = await open()
+    await Bun.sleep(300)
+    const [made = '0', asked = '0'] = (await bash(sandbox, ages)).output.split('\n')
+    expect(Number(asked) - Number(made)).toBeGreaterThan(5)
+  })
+
+  test('serves one call: nothing of it is there for the next', async () => {
+    await using sandbox = await open()
+    await bash(sandbox, 'x=1; export y=2; cd /tmp; echo left > left; set -e; trap "echo trapped" EXIT')
+    const { output } = await bash(sandbox, 'false; echo "$x$y"; pwd; ls /tmp; trap')
+    expect(output).toBe('/workspace')
+  })
+
+  test('has every namespace to itself', async () => {
+    await using sandbox = await open()
+    const names = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'user', 'uts']
+    const { output } = await bash(sandbox, `cd /proc/self/ns; readlink ${names.join(' ')}`)
+    const own = names.map((name) => readlinkSync(`/proc/self/ns/${name}`))
+    expect(output.split('\n')).toHaveLength(names.length)
+    expect(output.split('\n').filter((name) => own.includes(name))).toEqual([])
+  })
+
+  test('does not wait for ever', async () => {
+    await using sandbox = await open({}, { ready: { maxWaiting: 8, idleMs: 50 } })
+    const workspace = await slotWorkspace(sandbox)
+    expect((await bash(sandbox, 'echo used')).output).toBe('used')
+    expect(await eventually(() => !waitingFor(workspace))).toBe(true)
+    expect((await bash(sandbox, 'echo again')).output).toBe('again')
+  })
+
+  test('sees the workspace of after a reset', async () => {
+    await using sandbox = await open()
+    await bash(sandbox, 'echo old > old')
+    for (let round = 0; round < 3; round++) {
+      await post(sandbox, '/reset', { slot_id: 'slot_0' })
+      await execute(sandbox, 'write_file', { path: 'new', content: String(round) })
+      expect((await bash(sandbox, 'ls; cat new; echo more > more')).output).toBe(`new\n${round}`)
+    }
+  })
+
+  test('sees what has the name of the workspace now, also when it was replaced behind its back', async () => {
+    await using sandbox = await open()
+    const workspace = await slotWorkspace(sandbox)
+    await Bun.sleep(100)
+    const { uid, gid } = statSync(workspace)
+    await Bun.$`mv ${workspace} ${workspace}-old && mkdir ${workspace} && chown ${uid}:${gid} ${workspace} && echo x > ${workspace}/here`
+    expect((await bash(sandbox, 'ls')).output).toBe('here')
+  })
+
+  test('is made for the call when the one that waited has died', async () => {
+    await using sandbox = await open()
+    const workspace = await slotWorkspace(sandbox)
+    for (let round = 0; round < 5; round++) {
+      expect(await eventually(() => waitingFor(workspace))).toBe(true)
+      for (const pid of processesWith(`--bind\0${workspace}\0`)) kill(Number(pid))
+      expect((await bash(sandbox, 'echo fine')).output).toBe('fine')
+    }
+  })
+
+  test('is gone when the server has stopped', async () => {
+    const sandbox = await open({ slots: 4 })
+    const workspaces = await Promise.all([0, 1, 2, 3].map((index) => slotWorkspace(sandbox, index)))
+    await sandbox.stop()
+    expect(workspaces.filter(waitingFor)).toEqual([])
+  })
+})
+
+describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'ready-test-'))
+  const broken = join(dir, 'broken')
+  const bwrap = join(dir, 'bwrap')
+  let isolation: Isolation
+  const places = [0, 1, 2].map((index) => ({ workspace: join(dir, `slot_${index}`), owner: null }))
+  const MiB = 2 ** 20
+  beforeAll(async () => {
+    for (const { workspace } of places) await Bun.$`mkdir ${workspace}`
+    writeFileSync(
+      bwrap,
+      `#!/bin/sh\nif [ -e ${broken} ]; then echo "bwrap: out of luck" >&2; exit 1; fi\nexec bwrap "$@"\n`,
+    )
+    chmodSync(bwrap, 0o755)
+    isolation = await prepareIsolation({
+      kind: 'bubblewrap',
+      systemDir: join(dir),
+      limits: { tmpBytes: MiB, processes: 64, memoryBytes: 4096 * MiB, fileBytes: MiB, openFiles: 64 },
+      network: false,
+      bwrapPath: bwrap,
+      owner: null,
+      hiddenDataDir: null,
+    })
+  })
+  afterAll(() => rmSync(dir, { recursive: true }))
+
+  const run = (shells: ReadyShells, place = places[0] ?? { workspace: '', owner: null }) => {
+    const request = { command: 'echo ran', timeoutMs: 20_000, network: false }
+    return runCommand(shells, place, request, { stop: new AbortController().signal })
+  }
+
+  test('are never more than their bound, and the slots without one are served all the same', async () => {
+    const shells = new ReadyShells(isolation, { maxWaiting: 2, idleMs: 10_000 })
+    for (const place of places) shells.warm(place)
+    expect(shells.health.waiting).toBe(2)
+    const outcomes = await Promise.all(places.map((place) => run(shells, place)))
+    expect(outcomes.map(({ stdout }) => stdout.head)).toEqual(['ran\n', 'ran\n', 'ran\n'])
+    await shells.close()
+    expect(shells.health.waiting).toBe(0)
+  })
+
+  test('that cannot be made are told as a failure of the sandbox, counted, and tried again', async () => {
+    const shells = new ReadyShells(isolation)
+    writeFileSync(broken, '')
+    const { end, stdout } = await run(shells)
+    expect([end, stdout.bytes]).toEqual([{ kind: 'not-started', reason: 'bwrap: out of luck' }, 0])
+    for (const place of places) shells.warm(place)
+    expect(await eventually(() => shells.health.failures >= 4)).toBe(true)
+    expect(shells.health).toMatchObject({ reason: 'bwrap: out of luck', waiting: 0 })
+    rmSync(broken)
+    // By itself, after a pause.
+    expect(await eventually(() => shells.health.failures === 0 && shells.health.waiting > 0)).toBe(true)
+    expect((await run(shells)).end).toEqual({ kind: 'exited', exitCode: 0 })
+    await shells.close()
+  })
+
+  test('are told as broken, not as a result, when they are killed from outside while the command runs', async () => {
+    const shells = new ReadyShells(isolation)
+    const [place = { workspace: '', owner: null }] = places
+    const request = { command: 'echo before; sleep 60', timeoutMs: 20_000, network: false }
+    const running = runCommand(shells, place, request, { stop: new AbortController().signal })
+    await Bun.sleep(300)
+    for (const pid of processesWith(`--bind\0${place.workspace}\0`)) kill(Number(pid))
+    expect(await running).toMatchObject({ end: { kind: 'broken' }, stdout: { head: 'before\n' } })
+    await shells.close()
+  })
+
+  test('end with their command when it is cancelled, with the output so far', async () => {
+    const shells = new ReadyShells(isolation)
+    const [place = { workspace: '', owner: null }] = places
+    const marker = `marker-${crypto.randomUUID()}`
+    const cancel = new AbortController()
+    const request = {
+      command: `export M=${marker}; setsid sleep 60 & echo before; sleep 60`,
+      timeoutMs: 20_000,
+      network: false,
+    }
+    const signals = { stop: new AbortController().signal, cancel: cancel.signal }
+    const running = runCommand(shells, place, request, signals)
+    expect(await eventually(() => processesWith(marker).length >= 2)).toBe(true)
+    cancel.abort()
+    expect(await running).toMatchObject({ end: { kind: 'cancelled' }, stdout: { head: 'before\n' } })
+    expect(processesWith(marker)).toEqual([])
+    await shells.close()
+  })
+})
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It had gone.
+  }
+}
