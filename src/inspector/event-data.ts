@@ -98,7 +98,15 @@ function addRefused(step: Step, event: { refused?: unknown; failure?: unknown })
 
 function addPosts(step: Step, batches: readonly unknown[]): number {
   step.posts = batches.map(idsOf)
+  const alone = batches.filter(isAlone).length
+  if (alone > 0) step.alone = alone
   return step.posts.reduce((sum, { length }) => sum + length * idBytes, 0)
+}
+
+/** A reset or an artifact call, not a tool call. */
+function isAlone(calls: unknown): boolean {
+  const call: unknown = Array.isArray(calls) ? calls[0] : undefined
+  return isObject(call) && call.route !== '/execute'
 }
 
 function idsOf(calls: unknown): string[] {

@@ -61,6 +61,8 @@ export interface StepRecord {
   readonly failure?: string
   /** The executionIds in each post that goes out. */
   readonly posts?: readonly (readonly string[])[]
+  /** How many of these are resets and artifact calls: they go alone, and count apart. */
+  readonly alone?: number
   readonly trajectoryId?: string | null
   /** The actor has stopped. */
   readonly stopped?: boolean
@@ -180,6 +182,7 @@ const stepRecord = v.object({
   refused: v.exactOptional(texts),
   failure: v.exactOptional(text),
   posts: v.exactOptional(v.array(texts)),
+  alone: v.exactOptional(v.number()),
   trajectoryId: v.exactOptional(v.nullable(text)),
   stopped: v.exactOptional(v.boolean()),
 })

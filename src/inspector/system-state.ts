@@ -100,7 +100,7 @@ export class SystemState {
 
   /** What a slot's or a coordinator's named action means for its calls. */
   #act(actor: LiveActor, action: string, record: StepRecord): void {
-    const { call, ended, next, posts, ms } = record
+    const { call, ended, next, posts, alone = 0, ms } = record
     switch (action) {
       case 'start':
         if (call !== undefined) actor.call = { ...call, came: ms, started: ms }
@@ -121,8 +121,8 @@ export class SystemState {
         this.#refuseWaiting(actor)
         return
       case 'post':
-        this.totals.posts += posts?.length ?? 0
-        this.totals.postedCalls += posts?.reduce((sum, post) => sum + post.length, 0) ?? 0
+        this.totals.posts += (posts?.length ?? 0) - alone
+        this.totals.postedCalls += (posts?.reduce((sum, post) => sum + post.length, 0) ?? 0) - alone
     }
   }
 

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { coordinatorMachine, slotMachine } from '../../src/actors/mod.ts'
 import { chartOf } from '../../src/inspector/chart-model.ts'
 import { mermaidOf } from '../../src/inspector/mermaid.ts'
+import { chartNames, chartSvg } from '../../src/inspector/mod.ts'
 import { fileAt } from './sources.ts'
 
 const charts = { slot: mermaidOf(chartOf(slotMachine)), coordinator: mermaidOf(chartOf(coordinatorMachine)) }
@@ -13,6 +14,13 @@ for (const [name, drawn] of Object.entries(charts)) {
     expect(staleChart(readme, name, drawn)).toBeUndefined()
   })
 }
+
+test.each([...chartNames])('the picture of the chart %s in README.md is drawn from the machine', (name) => {
+  const path = `src/inspector/charts/${name}.svg`
+  // Written by: bun start chart NAME --format svg
+  expect(fileAt(path).text).toBe(chartSvg(name))
+  expect(readme).toContain(path)
+})
 
 test('a chart that is another one, or has no place, is seen', () => {
   const text = '<!-- chart a:start -->\n```mermaid\nx --> y\n```\n<!-- chart a:end -->\n'
