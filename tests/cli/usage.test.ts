@@ -126,7 +126,7 @@ describe('wrong usage or input gives one sentence and exit code 2', () => {
     ],
     [
       ['chart', 'slot', '--format', 'gif'],
-      "option '--format <format>' argument 'gif' is invalid. Allowed choices are mermaid.",
+      "option '--format <format>' argument 'gif' is invalid. Allowed choices are mermaid, svg.",
     ],
   ])('%j', async (args, sentence) => {
     const { exitCode, stdout, stderr } = await cli(args, { cwd: place.path })
