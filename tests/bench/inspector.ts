@@ -31,7 +31,7 @@ function median(values: readonly number[]): number {
 /** Each mode once a round, so that a busy machine spoils all alike; the ratio is the median of the rounds' ratios. */
 async function compare(name: string, rounds: number, work: Work): Promise<void> {
   const browser = hasChromium ? await launch() : undefined
-  const times = new Map<Mode, number[]>(modes.map((mode) => [mode, []]))
+  const times = new Map<Mode, Cost[]>(modes.map((mode) => [mode, []]))
   let calls = 0
   for (let round = 0; round <= rounds; round += 1) {
     for (const mode of modes) {
@@ -40,24 +40,33 @@ async function compare(name: string, rounds: number, work: Work): Promise<void> 
         mode === 'one viewer' && browser !== undefined
           ? await openPage(browser, inspector.url, { width: 1280, colorScheme: 'light' })
           : undefined
-      void viewer
+      // A page that has just come is still busy with itself.
+      await viewer?.page.waitForTimeout(1_500)
       Bun.gc(true)
       const began = performance.now()
+      const cpuBefore = process.cpuUsage()
       calls = await work(mode === 'no inspector' ? undefined : inspector.inspect)
+      const { user, system } = process.cpuUsage(cpuBefore)
       // The first round warms up.
-      if (round > 0) times.get(mode)?.push(performance.now() - began)
+      if (round > 0) times.get(mode)?.push({ ms: performance.now() - began, cpu: user + system })
     }
   }
   await browser?.close()
   const base = times.get('no inspector') ?? []
   console.log(`\n${name}: ${calls} calls, ${rounds} rounds`)
-  for (const [mode, measured] of times) {
-    const ratio = median(measured.map((ms, index) => ms / (base[index] ?? Number.NaN)))
-    const perCall = (median(measured) * 1000) / calls
-    console.log(
-      `  ${mode.padEnd(14)}${ratio.toFixed(2).padStart(6)} ×${perCall.toFixed(1).padStart(10)} µs a call`,
-    )
+  for (const [mode, costs] of times) {
+    const ratio = (of: (cost: Cost) => number) =>
+      median(costs.map((cost, index) => of(cost) / of(base[index] ?? cost))).toFixed(2)
+    const time = `${ratio(({ ms }) => ms)} × time, ${((median(costs.map(({ ms }) => ms)) * 1000) / calls).toFixed(1)} µs a call`
+    const cpu = `${ratio(({ cpu }) => cpu)} × CPU of this process, ${(median(costs.map(({ cpu }) => cpu)) / calls).toFixed(1)} µs`
+    console.log(`  ${mode.padEnd(14)}${time}; ${cpu}`)
   }
+}
+
+/** Time in milliseconds, this process's CPU in microseconds: the latter is the same beside a busy neighbour. */
+interface Cost {
+  readonly ms: number
+  readonly cpu: number
 }
 
 interface FloorCall {
@@ -188,9 +197,9 @@ async function redraw(): Promise<void> {
   let isOver = false
   const work = async () => {
     while (!isOver) {
-      const some = Array.from({ length: 50 }, () => slots[Math.floor(Math.random() * slots.length)])
+      const some = Array.from({ length: 20 }, () => slots[Math.floor(Math.random() * slots.length)])
       await Promise.all(some.map((slot) => slot?.bash('echo hi')))
-      await Bun.sleep(10)
+      await Bun.sleep(20)
     }
   }
   const working = work()
