@@ -202,4 +202,30 @@ export const drawings = {
       {"edge":"coordinator.link.down pause.idle","source":"coordinator.link.down","targets":["coordinator.link.unknown"],"event":"pause.idle","actions":[]},
     ],
   },
+  pool: {
+    chart: "pool",
+    width: 274,
+    height: 345,
+    states: [
+      {"id":"pool","key":"pool","kind":"compound","x":0,"y":0,"width":274,"height":345,"initial":"pool.starting","lines":[]},
+      {"id":"pool.starting","key":"starting","kind":"atomic","x":70,"y":8,"width":124,"height":28,"description":"The first list of containers, and their first answers, are awaited.","lines":[]},
+      {"id":"pool.running","key":"running","kind":"atomic","x":14,"y":99,"width":193,"height":50,"lines":[{"edges":["pool.running slots.freed"],"text":"↻ slots.freed","row":0,"column":0},{"edges":["pool.running health.due"],"text":"· health.due","row":0,"column":14}]},
+      {"id":"pool.draining","key":"draining","kind":"atomic","x":70,"y":212,"width":124,"height":28,"description":"No new leases; those that are held have their time.","lines":[]},
+      {"id":"pool.stopped","key":"stopped","kind":"atomic","x":74,"y":303,"width":116,"height":28,"lines":[]},
+    ],
+    arrows: [
+      {"source":"pool.starting","target":"pool.running","lines":[{"edges":["pool.starting ready"],"text":"ready","row":0,"column":0}],"points":[[111,36],[111,99]],"label":{"x":90,"y":58,"width":42,"height":19}},
+      {"source":"pool.starting","target":"pool.draining","lines":[{"edges":["pool.starting stop"],"text":"stop","row":0,"column":0}],"points":[[153,36],[153,90],[243,90],[243,158],[153,158],[153,212]],"label":{"x":225,"y":99,"width":35,"height":19}},
+      {"source":"pool.running","target":"pool.draining","lines":[{"edges":["pool.running stop"],"text":"stop","row":0,"column":0}],"points":[[111,149],[111,212]],"label":{"x":93,"y":171,"width":35,"height":19}},
+      {"source":"pool.draining","target":"pool.stopped","lines":[{"edges":["pool.draining drained"],"text":"drained","row":0,"column":0}],"points":[[132,240],[132,303]],"label":{"x":104,"y":262,"width":55,"height":19}},
+    ],
+    ways: [
+      {"edge":"pool.starting ready","source":"pool.starting","targets":["pool.running"],"event":"ready","actions":["serve"]},
+      {"edge":"pool.starting stop","source":"pool.starting","targets":["pool.draining"],"event":"stop","actions":["refuseWaiters","stopWatching"]},
+      {"edge":"pool.running slots.freed","source":"pool.running","targets":[],"event":"slots.freed","actions":["serve"]},
+      {"edge":"pool.running health.due","source":"pool.running","targets":[],"event":"health.due","actions":["checkHealth"]},
+      {"edge":"pool.running stop","source":"pool.running","targets":["pool.draining"],"event":"stop","actions":["refuseWaiters","stopWatching"]},
+      {"edge":"pool.draining drained","source":"pool.draining","targets":["pool.stopped"],"event":"drained","actions":[]},
+    ],
+  },
 } as const satisfies Readonly<Record<string, Drawing>>

@@ -7,11 +7,11 @@ import type { Drawing } from './drawing.ts'
 /** A machine of this module. */
 export type ChartName = keyof typeof drawings
 
-/** Their names, in the order in which the page shows them. */
+/** The names of those that the README shows. */
 export const chartNames: readonly ChartName[] = ['slot', 'coordinator']
 
-/** All drawings. */
-export const charts: readonly Drawing[] = chartNames.map((name) => drawings[name])
+/** All drawings, in the order in which the page shows them. */
+export const charts: readonly Drawing[] = Object.values(drawings)
 
 /**
  * A chart as the text of an SVG file, for light and dark.

@@ -1,6 +1,7 @@
 /** Floor 3: makes `charts.generated.ts` from the machines. Needs elkjs, which is there for development only. */
 import type { AnyStateMachine } from 'xstate'
 import { coordinatorMachine } from '../actors/coordinator.machine.ts'
+import { poolMachine } from '../actors/pool.machine.ts'
 import { slotMachine } from '../actors/slot.machine.ts'
 import { drawingOf } from './chart-layout.ts'
 import { chartOf } from './chart-model.ts'
@@ -9,6 +10,7 @@ import { chartOf } from './chart-model.ts'
 export const machines: Readonly<Record<string, AnyStateMachine>> = {
   slot: slotMachine,
   coordinator: coordinatorMachine,
+  pool: poolMachine,
 }
 
 /** The text of `charts.generated.ts`. */

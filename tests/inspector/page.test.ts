@@ -209,7 +209,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       const { page, complaints, foreign } = job
       await page.locator('#grid').click({ position: { x: 10, y: 36 } })
       await page.locator('.results').waitFor()
-      for (const name of ['slot', 'coordinator']) {
+      for (const name of ['slot', 'coordinator', 'pool']) {
         await page.getByRole('tab', { name }).click()
         expect(await meetingLabels(page)).toEqual([])
         expect(await overflowing(page)).toEqual([])

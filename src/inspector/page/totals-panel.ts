@@ -90,6 +90,7 @@ export class TotalsPanel {
 function byContainer(actors: readonly LiveActor[]) {
   const containers = new Map<string, { container: string; coordinator?: LiveActor; slots: LiveActor[] }>()
   for (const actor of actors) {
+    if (actor.chart !== 'slot' && actor.chart !== 'coordinator') continue
     const { container } = placeOf(actor)
     const group = containers.get(container) ?? { container, slots: [] }
     containers.set(container, group)
