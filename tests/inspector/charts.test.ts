@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { chartOf } from '../../src/inspector/chart-model.ts'
 import { svgOf } from '../../src/inspector/chart-svg.ts'
-import { chartNames, chartSvg, charts } from '../../src/inspector/charts.ts'
+import { chartNames, charts } from '../../src/inspector/charts.ts'
 import { generatedCharts, machines } from '../../src/inspector/draw-charts.ts'
 import type { Box } from '../../src/inspector/drawing.ts'
 
