@@ -1,14 +1,14 @@
 /** The command `chart`. */
 import { Argument, type Command, Option } from 'commander'
 import * as v from 'valibot'
-import { coordinatorMachine, slotMachine } from '../actors/mod.ts'
+import { coordinatorMachine, poolMachine, slotMachine } from '../actors/mod.ts'
 import { chartOf } from '../inspector/chart-model.ts'
 import { mermaidOf } from '../inspector/mermaid.ts'
 import { chartSvg } from '../inspector/mod.ts'
 
-const machines = { slot: slotMachine, coordinator: coordinatorMachine } as const
+const machines = { slot: slotMachine, coordinator: coordinatorMachine, pool: poolMachine } as const
 
-const names = ['slot', 'coordinator'] as const
+const names = ['slot', 'coordinator', 'pool'] as const
 
 const formats = ['mermaid', 'svg'] as const
 

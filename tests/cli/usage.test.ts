@@ -121,8 +121,8 @@ describe('wrong usage or input gives one sentence and exit code 2', () => {
       "command-argument value 'x:y:z' is invalid for argument 'url'. It must be the address of a container",
     ],
     [
-      ['chart', 'pool'],
-      "command-argument value 'pool' is invalid for argument 'machine'. Allowed choices are slot, coordinator.",
+      ['chart', 'door'],
+      "command-argument value 'door' is invalid for argument 'machine'. Allowed choices are slot, coordinator, pool.",
     ],
     [
       ['chart', 'slot', '--format', 'gif'],

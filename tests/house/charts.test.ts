@@ -1,11 +1,15 @@
 import { expect, test } from 'bun:test'
-import { coordinatorMachine, slotMachine } from '../../src/actors/mod.ts'
+import { coordinatorMachine, poolMachine, slotMachine } from '../../src/actors/mod.ts'
 import { chartOf } from '../../src/inspector/chart-model.ts'
 import { mermaidOf } from '../../src/inspector/mermaid.ts'
 import { chartNames, chartSvg } from '../../src/inspector/mod.ts'
 import { fileAt } from './sources.ts'
 
-const charts = { slot: mermaidOf(chartOf(slotMachine)), coordinator: mermaidOf(chartOf(coordinatorMachine)) }
+const charts = {
+  slot: mermaidOf(chartOf(slotMachine)),
+  coordinator: mermaidOf(chartOf(coordinatorMachine)),
+  pool: mermaidOf(chartOf(poolMachine)),
+}
 
 const readme = fileAt('README.md').text
 
