@@ -45,14 +45,6 @@ describe.skipIf(!hasBubblewrap)('the next sandbox of a slot', () => {
     expect(output.split('\n').filter((name) => own.includes(name))).toEqual([])
   })
 
-  test('does not wait for ever', async () => {
-    await using sandbox = await open({}, { ready: { maxWaiting: 8, idleMs: 50 } })
-    const workspace = await slotWorkspace(sandbox)
-    expect((await bash(sandbox, 'echo used')).output).toBe('used')
-    expect(await eventually(() => !waitingFor(workspace))).toBe(true)
-    expect((await bash(sandbox, 'echo again')).output).toBe('again')
-  })
-
   test('sees the workspace of after a reset', async () => {
     await using sandbox = await open()
     await bash(sandbox, 'echo old > old')
@@ -129,6 +121,16 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     expect(outcomes.map(({ stdout }) => stdout.head)).toEqual(['ran\n', 'ran\n', 'ran\n'])
     await shells.close()
     expect(shells.health.waiting).toBe(0)
+  })
+
+  test('do not wait for ever', async () => {
+    const shells = new ReadyShells(isolation, { maxWaiting: 8, idleMs: 50 })
+    const [place = { workspace: '', owner: null }] = places
+    shells.warm(place)
+    expect(shells.health.waiting).toBe(1)
+    expect(await eventually(() => shells.health.waiting === 0 && !waitingFor(place.workspace))).toBe(true)
+    expect((await run(shells)).stdout.head).toBe('ran\n')
+    await shells.close()
   })
 
   test('that cannot be made are told as a failure of the sandbox, counted, and tried again', async () => {
