@@ -49,6 +49,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await expectCount(page, 'slot.borrowed.executing', '4')
     await expectCount(page, 'slot.idle', '2')
     const lit = page.locator('.chart-view:not([hidden]) .lit')
+    await until(async () => waits.length === 4)
     for (const finish of waits) finish()
     await lit.first().waitFor()
     await Promise.all(calls)
