@@ -74,7 +74,7 @@ export async function untilText(locator: Locator, pattern: RegExp): Promise<void
 
 /** Polls: a test that waited for ever would take the browser of all others with it. */
 export async function until(isSo: () => Promise<boolean>, what = () => isSo.toString()): Promise<void> {
-  const end = performance.now() + 30_000
+  const end = performance.now() + 10_000
   while (!(await isSo())) {
     if (performance.now() > end) throw new Error(`Did not come: ${what()}`)
     await Bun.sleep(20)
