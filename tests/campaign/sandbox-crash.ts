@@ -25,9 +25,10 @@ async function victim(mode: string, dataDir: string): Promise<void> {
       // A reset throws the waiting sandbox away and starts the next.
       if (mode === 'start') await sandbox.handler(body('/reset', { slot_id }))
       else {
-        const command =
-          'sleep 0.03 & (setsid sh -c "sleep 30 & sleep 30" > /dev/null 2>&1 &); head -c 9999 /dev/zero; wait %1'
-        await sandbox.handler(body('/execute', { slot_id, tool: 'bash', args: { command }, timeout: 9 }))
+        const hides = '(setsid sh -c "sleep 30 & sleep 30" > /dev/null 2>&1 &)'
+        // Half of the slots are always in the middle of a command, the others between two.
+        const command = `sleep 0.03 & ${hides}; head -c 9999 /dev/zero; wait %1; sleep ${index < 2 ? 30 : 0}`
+        await sandbox.handler(body('/execute', { slot_id, tool: 'bash', args: { command }, timeout: 60 }))
       }
     }
   }
@@ -54,11 +55,17 @@ function left(marker: string): string[] {
   return found
 }
 
+/** `start`: while sandboxes start; `load`: while commands run; `hidden`: the same, with a data directory of its own kind. */
+export const crashModes = ['start', 'load', 'hidden'] as const
+export type CrashMode = (typeof crashModes)[number]
+
 /** What is left of servers that were killed `times` times in `mode`, at moments spread over `spreadMs`. */
-export async function crash(mode: 'start' | 'load', times: number, spreadMs = 120): Promise<string[]> {
+export async function crash(mode: CrashMode, times: number, spreadMs = 120): Promise<string[]> {
   const found: string[] = []
   for (let time = 0; time < times; time++) {
-    const dataDir = mkdtempSync(join(tmpdir(), 'sandbox-crash-'))
+    const place = mkdtempSync(join(tmpdir(), 'sandbox-crash-'))
+    // `hidden`: a data directory that only its owner can reach by its path.
+    const dataDir = mode === 'hidden' ? join(place, 'data') : place
     const argv = [process.execPath, import.meta.path, 'victim', mode, dataDir]
     const child = Bun.spawn(argv, { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' })
     await child.stdout.getReader().read()
@@ -67,7 +74,7 @@ export async function crash(mode: 'start' | 'load', times: number, spreadMs = 12
     await child.exited
     await Bun.sleep(1_000)
     found.push(...left(dataDir))
-    rmSync(dataDir, { recursive: true, force: true })
+    rmSync(place, { recursive: true, force: true })
   }
   return found
 }
@@ -76,7 +83,7 @@ if (import.meta.main) {
   const [first = '40', mode = '', dataDir = ''] = process.argv.slice(2)
   if (first === 'victim') await victim(mode, dataDir)
   else {
-    for (const mode of ['start', 'load'] as const) {
+    for (const mode of crashModes) {
       const found = await crash(mode, Number(first))
       console.log(`${mode}: ${found.length} processes left after ${first} kills`)
       for (const line of found) console.log(`  ${line}`)

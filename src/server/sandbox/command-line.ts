@@ -30,7 +30,7 @@ export function commandLine(isolation: Isolation, place: Place, network: boolean
   }
   const seen = (path: string) => path.replace(hidden, ALIAS)
   const inner = sandboxLine(isolation, seen(isolation.etcDir), seen(workspace), network)
-  return { argv: [...aliasLine(isolation.bwrapPath, hidden, owner), ...inner], user: null }
+  return { argv: [...aliasLine(hidden, owner), ...inner], user: null }
 }
 
 function sandboxLine(isolation: Bubblewrap, etcDir: string, workspace: string, network: boolean): string[] {
@@ -44,10 +44,15 @@ function sandboxLine(isolation: Bubblewrap, etcDir: string, workspace: string, n
 /** Where a data directory that the slots' users cannot reach is seen by the bubblewrap that makes the sandbox. */
 const ALIAS = '/tmp'
 
-/** A view of the machine with the data directory at a place that everybody can reach; then the user is changed. */
-function aliasLine(bwrapPath: string, dataDir: string, { uid, gid }: Owner): string[] {
+/**
+ * A view of the machine with the data directory at a place that everybody can reach; then the user is changed. Each
+ * program becomes the next, so that the server is the parent of the last one: another bubblewrap in between would have
+ * no right to kill it when the server dies.
+ */
+function aliasLine(dataDir: string, { uid, gid }: Owner): string[] {
+  const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
   return [
-    ...[bwrapPath, '--die-with-parent', '--dev-bind', '/', '/', '--bind', dataDir, ALIAS],
+    ...['unshare', '--mount', 'sh', '-c', script, 'sh', dataDir, ALIAS],
     ...['setpriv', '--reuid', String(uid), '--regid', String(gid), '--clear-groups'],
   ]
 }

@@ -10,9 +10,18 @@ const LOWEST_FIRST = 1_001
 
 /** The uid, and gid, of the first slot: `count` of them exist here from it on. `null`: no drop. */
 export async function firstOwner(count: number): Promise<number | null> {
-  if (process.geteuid?.() !== 0) return null
+  if (process.geteuid?.() !== 0 || !(await hasRights())) return null
   const [uids, gids] = await Promise.all(['uid_map', 'gid_map'].map(readMap))
   return firstIn(uids ?? '', gids ?? '', count)
+}
+
+/** CAP_CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID: without them root cannot serve, nor end, others' processes. */
+const NEEDED_RIGHTS = 0b1110_1011n
+
+async function hasRights(): Promise<boolean> {
+  const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
+  const [, rights = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? []
+  return (BigInt(`0x${rights}`) & NEEDED_RIGHTS) === NEEDED_RIGHTS
 }
 
 function readMap(name: string): Promise<string> {

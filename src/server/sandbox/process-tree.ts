@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 /** How long a killed sandbox may take to die; only a process stuck in the kernel takes this long. */
 const DEATH_TIMEOUT_MS = 5_000
 
-/** The monitor's child, and below another monitor when there are two. */
-const MAX_MEMBERS = 3
+/** The monitor's child is all that counts; those below it end with it. */
+const MAX_MEMBERS = 2
 
 /** Kills every process of a group. A group that is gone is fine. */
 export function killGroup(groupId: number): void {
