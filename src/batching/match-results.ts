@@ -78,6 +78,10 @@ function answered(body: ExecutionResponseBody, status: number): Settlement {
       return notRun('interrupted', body.error, status)
     case 'sandbox_failed':
       return notRun('slot-faulted', body.error, status)
+    case 'execution_id_conflict':
+      return notRun('conflict', body.error, status)
+    case 'invalid_request':
+      return notRun('http-error', body.error, status)
     case undefined:
       return { kind: 'answered', status, value: body }
   }

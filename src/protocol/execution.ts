@@ -10,7 +10,7 @@ export interface ExecutionRequestBody {
   readonly timeout: number
 }
 
-/** Answer to `POST /execute` and `POST /reset`, and one item of the answer to `POST /batch`. */
+/** Answer to `POST /execute` and `POST /reset`, and one item of the answer to `POST /batch` or `POST /v2/batch`. */
 export interface ExecutionResponseBody {
   readonly success: boolean
   readonly output: string
@@ -23,11 +23,23 @@ export interface ExecutionResponseBody {
 
 /**
  * `interrupted`: the server ended while the call ran. `server_stopping`: it was about to end, the call did not run.
- * `sandbox_failed`: no sandbox could be had, the call did not run.
+ * `sandbox_failed`: no sandbox could be had, the call did not run. `execution_id_conflict`: another call has had this id,
+ * this one did not run. `invalid_request`: something is wrong with the item, it did not run.
  */
-export type ServerCode = 'interrupted' | 'server_stopping' | 'sandbox_failed'
+export type ServerCode =
+  | 'interrupted'
+  | 'server_stopping'
+  | 'sandbox_failed'
+  | 'execution_id_conflict'
+  | 'invalid_request'
 
-const serverCodes: readonly ServerCode[] = ['interrupted', 'server_stopping', 'sandbox_failed']
+const serverCodes: readonly ServerCode[] = [
+  'interrupted',
+  'server_stopping',
+  'sandbox_failed',
+  'execution_id_conflict',
+  'invalid_request',
+]
 
 /** What the client sends: strict, since it is ours. */
 export const executionRequest = v.strictObject({

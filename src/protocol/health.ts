@@ -1,6 +1,17 @@
 /** Floor 0: `GET /health` and `GET /slots`. */
 import * as v from 'valibot'
 
+/** What a server can do beyond the base protocol; announced in `features`. */
+export type Feature =
+  | 'ndjson'
+  | 'idempotency'
+  | 'cancel'
+  | 'detach'
+  | 'live-output'
+  | 'bash-io'
+  | 'auth'
+  | 'files'
+
 /** What a container says of itself. Known fields by name, in milliseconds and bytes; all others under `raw`. */
 export interface ContainerStatus {
   /** `"ok"` when the server takes calls. */
@@ -17,6 +28,10 @@ export interface ContainerStatus {
   readonly features?: readonly string[]
   readonly maxBodyBytes?: number
   readonly maxTimeoutMs?: number
+  /** How long the server remembers a finished call, at least; missing on a base server, which remembers none. */
+  readonly ledgerRetentionMs?: number
+  /** How long calls run on when their client has hung up. */
+  readonly detachGraceMs?: number
   /** Fields that are not known here, or not of the type that they should have. */
   readonly raw: Readonly<Record<string, unknown>>
 }
@@ -44,6 +59,8 @@ const knownFields = v.object({
   features: optionally(v.array(v.string())),
   max_body_bytes: optionally(v.number()),
   max_timeout: optionally(v.number()),
+  ledger_retention: optionally(v.number()),
+  detach_grace: optionally(v.number()),
 })
 
 const jsonObject = v.record(v.string(), v.unknown())
@@ -68,7 +85,9 @@ export function parseContainerStatus(body: unknown): ContainerStatus | null {
       ledger: known.ledger,
       features: known.features,
       maxBodyBytes: known.max_body_bytes,
-      maxTimeoutMs: known.max_timeout === undefined ? undefined : known.max_timeout * 1000,
+      maxTimeoutMs: inMs(known.max_timeout),
+      ledgerRetentionMs: inMs(known.ledger_retention),
+      detachGraceMs: inMs(known.detach_grace),
     }),
     raw,
   }
@@ -86,6 +105,10 @@ export const slotsResponse: v.GenericSchema<unknown, { readonly slots: readonly 
       }),
     ),
   })
+
+function inMs(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000
+}
 
 type WithoutUndefined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
 

@@ -1,7 +1,7 @@
-/** Floor 0: every route of the base protocol, and what an error body says. */
+/** Floor 0: every route, and what an error body says. */
 import * as v from 'valibot'
 
-/** The routes that take a JSON body by POST. */
+/** The routes of the base protocol that take a JSON body by POST. */
 export type PostRoute =
   | '/execute'
   | '/batch'
@@ -12,6 +12,28 @@ export type PostRoute =
 
 /** The routes that are read by GET. */
 export type GetRoute = '/health' | '/slots'
+
+/** The routes of the extended protocol that take a JSON body by POST. */
+export type ExtendedRoute = '/v2/batch' | '/cancel'
+
+/** Names the ledger that a `POST /v2/batch` is meant for, as `GET /health` announced it. */
+export const ledgerHeader = 'if-ledger'
+
+/**
+ * Where a file of a slot's workspace is read and written raw (`GET`, `PUT`). `path` is relative to the workspace;
+ * `undefined` for one with `..` in it, since URLs resolve that themselves, and could lead to another route.
+ */
+export function filesRoute(slotId: string, path: string): string | undefined {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.')
+  if (path.startsWith('/') || parts.length === 0 || parts.includes('..')) return undefined
+  return `/files/${[slotId, ...parts].map(encodeURIComponent).join('/')}`
+}
+
+/**
+ * Why the extended protocol refuses a whole request; nothing of it ran. `ledger_mismatch` (412): this server has another
+ * ledger. `ledger_required` (400): the header is missing. `too_large` (413): the body is over the announced limit.
+ */
+export type RefusalCode = 'ledger_mismatch' | 'ledger_required' | 'too_large' | 'invalid_request'
 
 /** Limits of a base server (protocol.md): what a client may send to a server that announces none. */
 export const baseLimits = {

@@ -7,6 +7,12 @@ export interface BashArgs {
   readonly allow_network?: boolean
   /** Fail rather than run without a sandbox. */
   readonly require_sandbox?: boolean
+  /** What the command reads from its stdin; default nothing. Servers with the feature `bash-io`. */
+  readonly stdin?: string
+  /** Set in the command's environment, over what is there. Servers with the feature `bash-io`. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Where it runs, relative to the workspace, which is the default. Servers with the feature `bash-io`. */
+  readonly cwd?: string
 }
 
 /** Arguments of `bash_stateful`: one command in the slot's long-lived shell. */

@@ -1,0 +1,26 @@
+/** Floor 0: the body of `POST /cancel` and its answer. */
+import * as v from 'valibot'
+
+export interface CancelRequestBody {
+  readonly execution_ids: readonly string[]
+}
+
+/** Every id that was asked for is in one of the lists. */
+export interface CancelResponseBody {
+  /** They had not ended. Nothing of them is alive any more, and none will begin; each has its result where it was posted. */
+  readonly cancelled: readonly string[]
+  /** They had ended before. */
+  readonly finished: readonly string[]
+  /** The server has not met them. One that comes late, behind its own cancellation, does not begin. */
+  readonly unknown: readonly string[]
+}
+
+const ids = v.array(v.pipe(v.string(), v.nonEmpty()))
+
+export const cancelRequest: v.GenericSchema<unknown, CancelRequestBody> = v.object({ execution_ids: ids })
+
+export const cancelResponse: v.GenericSchema<unknown, CancelResponseBody> = v.object({
+  cancelled: ids,
+  finished: ids,
+  unknown: ids,
+})
