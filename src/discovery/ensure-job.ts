@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import { SandboxUsageError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
+import { realClock } from '../ports/real-clock.ts'
 import { abortSignal, checked, milliseconds } from '../usage.ts'
 import { AllocationReader } from './allocation-reader.ts'
 import { awaitStart, reasonOf } from './await-start.ts'
@@ -10,7 +11,6 @@ import { JobStartError } from './job-start-error.ts'
 import { accessFields, type NomadAccess, NomadClient } from './nomad-client.ts'
 import { NomadError } from './nomad-error.ts'
 import { type CheckedJob, jobFields, nomadJob, type SandboxJob } from './nomad-job.ts'
-import { realClock } from './time.ts'
 
 /** Options of {@link ensureJob}. */
 export interface EnsureJobOptions extends NomadAccess, SandboxJob {

@@ -1,7 +1,7 @@
 /** Floor 2: what Nomad tells about the allocations of a job. Browser compatible. */
 import * as v from 'valibot'
 import type { DiscoveredContainer } from '../ports/discovery.ts'
-import { normalAddress } from './address.ts'
+import { normalAddress } from '../protocol/address.ts'
 
 /** Go says null for what is empty. */
 const list = <T>(item: v.GenericSchema<unknown, T>) => v.nullish(v.array(item), [])

@@ -2,13 +2,13 @@
 import * as v from 'valibot'
 import type { Clock } from '../ports/clock.ts'
 import type { Discovery, DiscoveryListeners, DiscoveryScaling } from '../ports/discovery.ts'
+import { realClock } from '../ports/real-clock.ts'
 import { checked, milliseconds, text } from '../usage.ts'
 import { AllocationReader } from './allocation-reader.ts'
 import { containersIn } from './nomad-allocations.ts'
 import { accessFields, type NomadAccess, NomadClient } from './nomad-client.ts'
 import { hastyReads, nextIndex, restMs } from './nomad-reads.ts'
 import { nomadScaling } from './nomad-scaling.ts'
-import { realClock } from './time.ts'
 import { keepLooking, type Look } from './watching.ts'
 
 /** Options of {@link nomadDiscovery}. */

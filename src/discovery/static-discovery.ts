@@ -2,9 +2,9 @@
 import * as v from 'valibot'
 import type { Clock } from '../ports/clock.ts'
 import type { DiscoveredContainer, Discovery, DiscoveryListeners } from '../ports/discovery.ts'
+import { realClock } from '../ports/real-clock.ts'
+import { address } from '../protocol/address.ts'
 import { checked, milliseconds, text } from '../usage.ts'
-import { address } from './address.ts'
-import { realClock } from './time.ts'
 import { keepLooking, type Look } from './watching.ts'
 
 /** A container by its address, or with what else is known of it. */

@@ -1,13 +1,6 @@
 /** Floor 2: pauses and time limits that a signal ends early. Browser compatible. */
 import type { Clock } from '../ports/clock.ts'
 
-/** The runtime's own clock. */
-export const realClock: Clock = {
-  now: () => performance.now(),
-  setTimeout: (task, ms) => setTimeout(task, ms),
-  clearTimeout: (timer) => clearTimeout(timer as Parameters<typeof clearTimeout>[0]),
-}
-
 /** Resolves after `ms` milliseconds, or when `signal` fires; without `ms` only then. */
 export async function pause(clock: Clock, ms: number | undefined, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return

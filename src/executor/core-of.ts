@@ -1,10 +1,11 @@
 /** Floor 3: the core of an executor from its options. Browser compatible. */
 import type { Clock, Tick } from '../ports/clock.ts'
+import { realClock } from '../ports/real-clock.ts'
 import type { Transport } from '../ports/transport.ts'
 import { createHttpTransport } from '../transport/http-transport.ts'
 import { Core } from './core.ts'
 import type { CheckedExecutorOptions } from './options.ts'
-import { realClock, tickFor } from './tick.ts'
+import { tickFor } from './tick.ts'
 
 /** What tests put in place of the real ones. */
 export interface ExecutorPorts {

@@ -1,11 +1,5 @@
-/** Floor 3: the real clock and tick. Browser compatible. */
+/** Floor 3: the tick. Browser compatible. */
 import type { Clock, Tick } from '../ports/clock.ts'
-
-export const realClock: Clock = {
-  now: () => performance.now(),
-  setTimeout: (task, ms) => setTimeout(task, ms),
-  clearTimeout: (timer) => clearTimeout(timer as Parameters<typeof clearTimeout>[0]),
-}
 
 /** The tick of a batching window: one macrotask for 0, a timer for more. */
 export function tickFor(windowMs: number, clock: Clock): Tick {

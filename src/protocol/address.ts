@@ -1,4 +1,4 @@
-/** Floor 2: addresses of containers and of Nomad. Browser compatible. */
+/** Floor 0: addresses of servers. Browser compatible. */
 import * as v from 'valibot'
 
 /**
