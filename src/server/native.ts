@@ -1,4 +1,4 @@
-/** The two Linux calls that neither Bun nor node: offers: pipes that can be reopened, and opens that stay beneath. */
+/** The Linux calls that neither Bun nor node: offers: pipes that can be reopened, opens that stay beneath, locks. */
 import { dlopen, ptr, read } from 'bun:ffi'
 import { constants } from 'node:os'
 
@@ -15,11 +15,15 @@ export interface Native {
     path: string,
     how: { readonly flags: number; readonly resolve: number },
   ): NativeResult<number>
+  /** Locks an open file for this process, without waiting; the kernel unlocks it when the process ends, however. */
+  lock(fd: number): NativeResult<undefined>
 }
 
 /** The same number on every Linux architecture. */
 const SYS_OPENAT2 = 437
 const O_CLOEXEC = 0o2000000
+/** Exclusive, and at once or not at all. */
+const LOCK_EX_NB = 2 | 4
 
 const errorNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
 
@@ -27,6 +31,7 @@ function openLibrary() {
   const symbols = {
     pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
     syscall: { args: ['i64', 'i64', 'ptr', 'ptr', 'u64'], returns: 'i64' },
+    flock: { args: ['i32', 'i32'], returns: 'i32' },
     __errno_location: { args: [], returns: 'ptr' },
   } as const
   for (const name of ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`]) {
@@ -61,6 +66,9 @@ function load(): Native | null {
       const openHow = new BigUint64Array([BigInt(how.flags | O_CLOEXEC), 0n, BigInt(how.resolve)])
       const fd = Number(libc.syscall(SYS_OPENAT2, dirFd, ptr(name), ptr(openHow), openHow.byteLength))
       return fd < 0 ? failed() : { ok: true, value: fd }
+    },
+    lock(fd) {
+      return libc.flock(fd, LOCK_EX_NB) === 0 ? { ok: true, value: undefined } : failed()
     },
   }
 }

@@ -1,6 +1,5 @@
 /** A sandbox server without a port: everything but Bun.serve. */
 import { join } from 'node:path'
-import { removeTree } from './files/remove-tree.ts'
 import { createHandler, type Handler } from './handler.ts'
 import { type SandboxOptions, type SandboxSettings, sandboxSettings } from './options.ts'
 import { type Directories, openDirectories } from './sandbox/directories.ts'
@@ -30,16 +29,17 @@ export async function createSandbox(
   try {
     return await openSandbox(settings, dirs, internals)
   } catch (thrown) {
-    await removeTree(dirs.temporary).catch(() => {})
+    await dirs.close().catch(() => {})
     throw thrown
   }
 }
 
 async function openSandbox(
   settings: SandboxSettings,
-  { dataDir, privateDir, systemDir, firstOwner, hiddenDataDir, temporary }: Directories,
+  dirs: Directories,
   internals: SandboxInternals,
 ): Promise<Sandbox> {
+  const { dataDir, privateDir, systemDir, firstOwner, hiddenDataDir } = dirs
   const stopping = new AbortController()
   const { onCall, network } = settings
   const isolation = await prepareIsolation({
@@ -60,7 +60,7 @@ async function openSandbox(
     stopping.abort()
     await slots.settle()
     await shells.close()
-    await removeTree(temporary)
+    await dirs.close()
   }
   let stopped: Promise<void> | undefined
   return {

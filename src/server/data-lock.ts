@@ -1,0 +1,108 @@
+/** One server per data directory: a lock that the kernel takes back when its holder ends, also by `kill -9`. */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { describeThrown, SandboxError } from '../errors.ts'
+import { parseJson } from '../protocol/routes.ts'
+import { native } from './native.ts'
+
+/** The lock's file in the data directory. */
+export const lockName = '.sandbox-slots.lock'
+
+/** Who holds the lock, or held it. */
+export interface LockHolder {
+  readonly pid: number
+  /** Of this one run of a server: no other has it. */
+  readonly run: string
+}
+
+export interface DataLock {
+  readonly holder: LockHolder
+  /** Who held it last and could not give it back: a server that was killed. */
+  readonly earlier: LockHolder | null
+  /** Lets the next server in. */
+  release(): void
+}
+
+const lockHolder = v.object({ pid: v.number(), run: v.pipe(v.string(), v.uuid()) })
+
+/**
+ * Throws a SandboxError `server` that names the holder when another server, of this process or not, has the directory.
+ * Where the kernel's call is missing (not on Linux) nothing is locked.
+ */
+export function lockDataDir(dataDir: string): DataLock {
+  const path = join(dataDir, lockName)
+  for (;;) {
+    const fd = openLock(dataDir, path)
+    const locked = native()?.lock(fd)
+    if (locked?.ok === false) {
+      closeSync(fd)
+      // One number with two names.
+      const isHeld = locked.code === 'EAGAIN' || locked.code === 'EWOULDBLOCK'
+      throw cannotLock(dataDir, isHeld ? heldBy(readHolder(path)) : locked.code)
+    }
+    // The file that was opened may have been its holder's, who took it away at the same moment: then there is a new one.
+    if (isFileAt(path, fd)) return newLock(path, fd)
+    closeSync(fd)
+  }
+}
+
+function newLock(path: string, fd: number): DataLock {
+  const earlier = readHolder(path)
+  const holder = { pid: process.pid, run: crypto.randomUUID() }
+  ftruncateSync(fd)
+  writeSync(fd, JSON.stringify(holder), 0)
+  let isHeld = true
+  const release = () => {
+    if (!isHeld) return
+    isHeld = false
+    rmSync(path, { force: true })
+    closeSync(fd)
+  }
+  return { holder, earlier, release }
+}
+
+function openLock(dataDir: string, path: string): number {
+  try {
+    // Never through a symlink; not passed on to what is spawned, which would hold the lock too.
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  } catch (thrown) {
+    throw cannotLock(dataDir, describeThrown(thrown))
+  }
+}
+
+function isFileAt(path: string, fd: number): boolean {
+  const [here, held] = [statSync(path, { throwIfNoEntry: false }), fstatSync(fd)]
+  return here?.ino === held.ino && here.dev === held.dev
+}
+
+function readHolder(path: string): LockHolder | null {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    // Given back a moment ago.
+    return null
+  }
+  const parsed = v.safeParse(lockHolder, parseJson(text))
+  return parsed.success ? parsed.output : null
+}
+
+function heldBy(holder: LockHolder | null): string {
+  const who = holder === null ? 'another server' : `the server with process id ${holder.pid}`
+  return `${who} uses it; each server needs one of its own`
+}
+
+function cannotLock(dataDir: string, reason: string): SandboxError {
+  return new SandboxError('server', `Cannot use the data directory ${dataDir}: ${reason}`)
+}
