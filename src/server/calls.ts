@@ -103,7 +103,8 @@ function runInSlot(
   call: PreparedCall,
 ): Promise<ToolResult> {
   const { onCall, stop, shells, isolation, network, privateDir } = context
-  const { workspace, owner } = slot
+  const { workspace, owner, sessions } = slot
+  const signals = { stop, cancel }
   return slot.lock.run(async () => {
     if (stop.aborted) return { ...failed('Not run: the server stops'), code: 'server_stopping' }
     if (cancel?.aborted === true) return failed('Not run: the call was cancelled', { cancelled: true })
@@ -111,8 +112,8 @@ function runInSlot(
     onCall?.({ type: 'started', slotId: slot.id, executionId })
     try {
       return await call({
-        ...{ workspace, owner, privateDir, isolation, network, timeoutS },
-        runCommand: (request) => runCommand(shells, slot, request, { stop, cancel }),
+        ...{ workspace, owner, sessions, privateDir, isolation, network, timeoutS, signals },
+        runCommand: (request) => runCommand(shells, slot, request, signals),
       })
     } catch (thrown) {
       return failed(`The server failed: ${describeThrown(thrown)}`)

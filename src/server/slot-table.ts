@@ -8,6 +8,7 @@ import type { Owner } from './files/open-directory.ts'
 import { errorCode } from './files/path-error.ts'
 import { removeTree } from './files/remove-tree.ts'
 import { giveTo } from './sandbox/owners.ts'
+import { Sessions } from './sessions.ts'
 
 export interface Slot {
   readonly id: string
@@ -15,6 +16,8 @@ export interface Slot {
   /** Whose the workspace is, and the commands are: a user of its own; `null`: the server's. */
   readonly owner: Owner | null
   readonly lock: FifoLock
+  /** What lives in it from call to call. */
+  readonly sessions: Sessions
   /** The tool call that runs now. */
   running: { readonly executionId: string | null } | null
 }
@@ -45,7 +48,7 @@ export class SlotTable {
       const workspace = join(dataDir, id)
       const owner = ownerOf(firstOwner, index)
       await makeWorkspace(workspace, owner)
-      slots.push({ id, workspace, owner, lock: new FifoLock(), running: null })
+      slots.push({ id, workspace, owner, lock: new FifoLock(), sessions: new Sessions(), running: null })
     }
     return new SlotTable(slots, trashDir)
   }
@@ -75,8 +78,12 @@ export class SlotTable {
     }))
   }
 
-  /** Empties a workspace; to be called under the slot's lock. The old one leaves in one step and is deleted later. */
+  /**
+   * Ends the slot's sessions and empties its workspace; to be called under the slot's lock. The old workspace leaves in
+   * one step and is deleted later.
+   */
   async reset(slot: Slot): Promise<void> {
+    await slot.sessions.end()
     const trash = join(this.#trashDir, crypto.randomUUID())
     try {
       await rename(slot.workspace, trash)
@@ -88,9 +95,10 @@ export class SlotTable {
     this.#removeLater(trash)
   }
 
-  /** Resolves when no call runs or waits, and nothing is left to delete. */
+  /** Ends the sessions when no call runs or waits; resolves when they are dead, and nothing is left to delete. */
   async settle(): Promise<void> {
-    await Promise.all([...this.#slots.values()].map((slot) => slot.lock.idle()))
+    const ends = [...this.#slots.values()].map((slot) => slot.lock.idle().then(() => slot.sessions.end()))
+    await Promise.all(ends)
     await Promise.all(this.#removals)
   }
 

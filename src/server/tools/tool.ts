@@ -3,7 +3,8 @@ import * as v from 'valibot'
 import type { ServerCode } from '../../protocol/execution.ts'
 import type { Owner } from '../files/open-directory.ts'
 import type { Isolation } from '../sandbox/isolation.ts'
-import type { CommandOutcome, CommandRequest } from '../sandbox/run-command.ts'
+import type { CommandOutcome, CommandRequest, CommandSignals } from '../sandbox/run-command.ts'
+import type { Sessions } from '../sessions.ts'
 
 /** Everything that a running tool may use. */
 export interface ToolContext {
@@ -11,10 +12,14 @@ export interface ToolContext {
   readonly privateDir: string
   /** Whose the files of the workspace are; `null` or missing: the server's. */
   readonly owner?: Owner | null
+  /** What lives in the slot from call to call. */
+  readonly sessions: Sessions
   readonly isolation: Isolation
   /** Whether a command may have the machine's network. */
   readonly network: boolean
   readonly timeoutS: number
+  /** What ends the call before its time. */
+  readonly signals: CommandSignals
   /** Runs a command in the slot; it ends early when the call is cancelled, or the server stops. */
   runCommand(request: CommandRequest): Promise<CommandOutcome>
 }
