@@ -120,8 +120,10 @@ function runInSlot(
     } finally {
       slot.running = null
       onCall?.({ type: 'finished', slotId: slot.id, executionId })
-      // After the answer is on its way.
-      setImmediate(() => shells.used(slot))
+      // After the answer is on its way; a call that has followed at once will say so itself.
+      setImmediate(() => {
+        if (slot.running === null) shells.used(slot)
+      })
     }
   })
 }

@@ -45,6 +45,36 @@ describe.skipIf(!hasBubblewrap)('the next sandbox of a slot', () => {
     expect(output.split('\n').filter((name) => own.includes(name))).toEqual([])
   })
 
+  test('is made once for a trajectory of a file, a call and a reset', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'counting-'))
+    const [bwrapPath, made] = [join(dir, 'bwrap'), join(dir, 'made')]
+    writeFileSync(bwrapPath, `#!/bin/sh\necho >> ${made}\nexec bwrap "$@"\n`)
+    chmodSync(bwrapPath, 0o755)
+    writeFileSync(made, '')
+    // A server of root makes sandboxes as other users.
+    chmodSync(dir, 0o777)
+    chmodSync(made, 0o666)
+    try {
+      await using sandbox = await open({ bwrapPath })
+      const trajectory = async () => {
+        await execute(sandbox, 'write_file', { path: 'a', content: 'a' })
+        await bash(sandbox, 'sleep 0.1; cat a')
+        await post(sandbox, '/reset', { slot_id: 'slot_0' })
+        // The next one waits.
+        await eventually(() => processesWith('printf R').length > 0)
+        return statSync(made).size
+      }
+      // It is seen only after the first that its user resets the slot.
+      await trajectory()
+      const before = await trajectory()
+      expect([await trajectory(), await trajectory(), await trajectory()]).toEqual(
+        [1, 2, 3].map((more) => before + more),
+      )
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
+  })
+
   test('sees the workspace of after a reset', async () => {
     await using sandbox = await open()
     await bash(sandbox, 'echo old > old')

@@ -75,6 +75,8 @@ export class ReadyShells {
     record.expectsReset = record.wasReset
     record.wasReset = false
     record.network = network
+    // A pause after failures is kept.
+    if (record.failures === 0) this.#cancelLater(record)
     const waiting = this.#unhook(record)
     if (waiting !== null) {
       if (waiting.shell.network === network && waiting.directory === identity(place)) {
@@ -117,6 +119,8 @@ export class ReadyShells {
   /** A call of the slot has ended: the next sandbox is made now, or a little later when a reset is near. */
   used(place: Place): void {
     const record = this.#recordOf(place)
+    // It waits already (the call used none), or will be made after a pause.
+    if (record.waiting !== null || record.later !== null) return
     if (record.expectsReset) this.#warmLater(place, record, RESET_IS_NEAR_MS)
     else this.warm(place)
   }
