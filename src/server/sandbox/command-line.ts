@@ -1,7 +1,7 @@
 /** The command line that becomes a shell waiting for its command. Pure. */
 import type { Owner } from '../files/open-directory.ts'
 import { bwrapArgs } from './bwrap-args.ts'
-import { firstProcess, shellScript } from './inside.ts'
+import { firstProcess, type ProcessLimits, shellScript } from './inside.ts'
 import type { Bubblewrap, Isolation } from './isolation.ts'
 
 /** Where a shell finds its filter; 3 is the command's. */
@@ -20,25 +20,39 @@ export interface CommandLine {
   readonly user: Owner | null
 }
 
-export function commandLine(isolation: Isolation, place: Place, network: boolean): CommandLine {
-  if (isolation.kind === 'none') return { argv: ['bash', '-c', shellScript(null)], user: null }
+/** What the shell runs first, in a sandbox with these limits, or without one. */
+export type Script = (limits: ProcessLimits | null) => string
+
+export function commandLine(
+  isolation: Isolation,
+  place: Place,
+  network: boolean,
+  script: Script = shellScript,
+): CommandLine {
+  if (isolation.kind === 'none') return { argv: ['bash', '-c', script(null)], user: null }
   const { owner } = place
   const hidden = owner === null ? null : isolation.hiddenDataDir
   const { workspace } = place
   if (owner === null || hidden === null) {
-    return { argv: sandboxLine(isolation, isolation.etcDir, workspace, network), user: owner }
+    return { argv: sandboxLine(isolation, isolation.etcDir, workspace, network, script), user: owner }
   }
   const seen = (path: string) => path.replace(hidden, ALIAS)
-  const inner = sandboxLine(isolation, seen(isolation.etcDir), seen(workspace), network)
+  const inner = sandboxLine(isolation, seen(isolation.etcDir), seen(workspace), network, script)
   return { argv: [...aliasLine(hidden, owner), ...inner], user: null }
 }
 
-function sandboxLine(isolation: Bubblewrap, etcDir: string, workspace: string, network: boolean): string[] {
+function sandboxLine(
+  isolation: Bubblewrap,
+  etcDir: string,
+  workspace: string,
+  network: boolean,
+  script: Script,
+): string[] {
   const { systemDirectories, limits } = isolation
   const seccompFd = isolation.seccompFile === null ? null : SECCOMP_FD
   const { tmpBytes } = limits
   const setup = { systemDirectories, etcDir, workspace, tmpBytes, network, seccompFd }
-  return [isolation.bwrapPath, ...bwrapArgs(setup), ...firstProcess, shellScript(limits)]
+  return [isolation.bwrapPath, ...bwrapArgs(setup), ...firstProcess, script(limits)]
 }
 
 /** Where a data directory that the slots' users cannot reach is seen by the bubblewrap that makes the sandbox. */

@@ -4,7 +4,8 @@ import { describeThrown } from '../../errors.ts'
 import type { OutputEnds } from './collect-output.ts'
 import type { Place } from './command-line.ts'
 import type { ReadyShells, Taken } from './ready-shells.ts'
-import type { Shell, ShellEnd } from './shell.ts'
+import type { Shell } from './shell.ts'
+import type { ShellEnd } from './shell-process.ts'
 
 export interface CommandRequest {
   readonly command: string

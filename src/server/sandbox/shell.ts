@@ -1,19 +1,22 @@
 /** One shell, in a sandbox of its own or without one: made, given one command, ended. */
-import { closeSync, fchownSync, openSync, write, writeSync } from 'node:fs'
+import { closeSync, write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { native } from '../native.ts'
-import { sandboxEnvironment } from './bwrap-args.ts'
 import { type Collecting, collect, drain, KeptOutput, type OutputEnds } from './collect-output.ts'
-import { commandLine, type Place } from './command-line.ts'
-import { READY_MARK, TOOK_MARK } from './inside.ts'
+import type { Place } from './command-line.ts'
+import { READY_MARK, shellScript, TOOK_MARK } from './inside.ts'
 import type { Isolation } from './isolation.ts'
-import { killGroup, killProcess, membersOf, waitForDeath } from './process-tree.ts'
+import {
+  failureOf,
+  openOutputPipe,
+  openPipe,
+  type ShellEnd,
+  type ShellKind,
+  ShellProcess,
+} from './shell-process.ts'
 
 /** What is kept of stdout and stderr, each: enough for 50,000 characters, and half as many of the tail. */
 const HEAD_BYTES = 200_000
 const TAIL_BYTES = 100_000
-/** How long a monitor may take to see that its sandbox was killed. */
-const MONITOR_MS = 500
 const READY = READY_MARK.charCodeAt(0)
 const TOOK = TOOK_MARK.charCodeAt(0)
 /** A pipe that is empty takes as much at once. */
@@ -23,13 +26,6 @@ const SANDBOX_DRAIN_MS = 10_000
 /** Without a sandbox: how long to wait for more of a pipe that somebody still holds. */
 const QUIET_MS = 250
 
-export interface ShellEnd {
-  readonly exitCode: number | null
-  readonly signal: string | null
-}
-
-type Child = Bun.Subprocess<'ignore', number, number>
-
 const writeFd = promisify(write)
 
 export class Shell {
@@ -38,15 +34,13 @@ export class Shell {
   readonly isSandbox: boolean
   /** Every process of it is dead, as far as a sandbox goes. */
   readonly ended: Promise<ShellEnd>
-  readonly #child: Child
+  readonly #process: ShellProcess
   readonly #stdout: Collecting
   readonly #stderr: Collecting
   readonly #becomesReady = Promise.withResolvers<boolean>()
   #commandFd: number | null
   #isReady = false
   #hasTaken = false
-  #isKilled = false
-  #dying: readonly number[] = []
 
   /** Throws when nothing can be spawned. */
   constructor(
@@ -54,10 +48,10 @@ export class Shell {
     place: Place,
     readonly network: boolean,
   ) {
-    const spawned = spawn(isolation, place, network)
-    this.isSandbox = isolation.kind === 'bubblewrap'
+    const spawned = spawn({ isolation, place, network, script: shellScript })
+    this.#process = spawned.process
+    this.isSandbox = this.#process.isSandbox
     this.ready = this.#becomesReady.promise
-    this.#child = spawned.child
     this.#commandFd = spawned.commandFd
     this.#stdout = collect(spawned.stdoutFd, newKept(), (kept, chunk) => this.#read(kept, chunk))
     this.#stderr = collect(spawned.stderrFd, newKept(), (kept, chunk) => kept.push(chunk))
@@ -80,17 +74,11 @@ export class Shell {
   }
 
   async #end(): Promise<ShellEnd> {
-    const { pid } = this.#child
-    await this.#child.exited
-    const { exitCode, signalCode } = this.#child
-    // bubblewrap's monitor that ended by itself saw the end of all. One that was killed did not; and without a sandbox
-    // there is nobody who did: background children must not outlive the call.
-    if (!this.isSandbox || signalCode !== null) killGroup(pid)
-    await Promise.all(this.#dying.map((one) => waitForDeath(one, pid)))
+    const end = await this.#process.ended
     await drain([this.#stdout, this.#stderr], this.isSandbox ? SANDBOX_DRAIN_MS : QUIET_MS)
     this.#closeCommand()
     this.#becomesReady.resolve(false)
-    return { exitCode, signal: signalCode === null ? null : String(signalCode) }
+    return end
   }
 
   /** Gives it its one command. */
@@ -114,19 +102,8 @@ export class Shell {
 
   /** Kills every process of it; resolves when they are dead. */
   async kill(): Promise<ShellEnd> {
-    const { pid } = this.#child
-    this.#isKilled = true
-    this.#dying = this.isSandbox ? membersOf(pid) : []
-    // The monitor is spared for a moment: it tells the end of all, and reaps what would else be left to init.
-    for (const one of this.#dying) killProcess(one)
-    if (this.#dying.length === 0) killGroup(pid)
-    const timer = setTimeout(() => {
-      const { exitCode, signalCode } = this.#child
-      if (exitCode === null && signalCode === null) killGroup(pid)
-    }, MONITOR_MS)
-    const end = await this.ended
-    clearTimeout(timer)
-    return end
+    await this.#process.kill()
+    return await this.ended
   }
 
   get isReady(): boolean {
@@ -140,7 +117,7 @@ export class Shell {
 
   /** Whether we ended it. */
   get isKilled(): boolean {
-    return this.#isKilled
+    return this.#process.isKilled
   }
 
   get stdout(): OutputEnds {
@@ -152,10 +129,8 @@ export class Shell {
   }
 
   /** Why it ended without having run its command: what bubblewrap said, or how it ended. */
-  failure({ exitCode, signal }: ShellEnd): string {
-    const said = this.stderr.head.trim().slice(0, 500)
-    if (said !== '') return said
-    return signal === null ? `bubblewrap ended with code ${exitCode}` : `bubblewrap was killed by ${signal}`
+  failure(end: ShellEnd): string {
+    return failureOf(end, this.stderr.head)
   }
 
   #closeCommand(): void {
@@ -168,48 +143,25 @@ function newKept(): KeptOutput {
   return new KeptOutput(HEAD_BYTES, TAIL_BYTES)
 }
 
-function spawn(isolation: Isolation, place: Place, network: boolean) {
+interface Fds {
+  readonly process: ShellProcess
+  readonly stdoutFd: number
+  readonly stderrFd: number
+  readonly commandFd: number
+}
+
+function spawn(kind: ShellKind): Fds {
   using ends = new DisposableStack()
-  const [out, err, command] = [pipe(), pipe(), pipe()]
-  // Whoever opens /dev/stdout anew must own the pipe.
-  if (place.owner !== null) {
-    for (const fd of [out.writeFd, err.writeFd]) fchownSync(fd, place.owner.uid, place.owner.gid)
-  }
+  const [out, err, command] = [openOutputPipe(kind.place), openOutputPipe(kind.place), openPipe()]
   for (const fd of [out.writeFd, err.writeFd, command.readFd]) ends.defer(() => closeSync(fd))
-  const fds = [out.writeFd, err.writeFd, command.readFd]
-  if (isolation.kind === 'bubblewrap' && isolation.seccompFile !== null) {
-    // Opened each time: the place in the file is shared by all who inherit it.
-    fds.push(ends.adopt(openSync(isolation.seccompFile, 'r'), closeSync))
-  }
+  const fds = { stdout: out.writeFd, stderr: err.writeFd, commands: command.readFd }
   try {
-    const child = spawnChild(isolation, place, network, fds)
-    return { child, stdoutFd: out.readFd, stderrFd: err.readFd, commandFd: command.writeFd }
+    const process = new ShellProcess(kind, fds)
+    return { process, stdoutFd: out.readFd, stderrFd: err.readFd, commandFd: command.writeFd }
   } catch (thrown) {
     for (const fd of [out.readFd, err.readFd, command.writeFd]) closeSync(fd)
     throw thrown
   }
-}
-
-function spawnChild(isolation: Isolation, place: Place, network: boolean, fds: readonly number[]): Child {
-  const { argv, user } = commandLine(isolation, place, network)
-  const isPlain = isolation.kind === 'none'
-  const [stdout = -1, stderr = -1, ...rest] = fds
-  return Bun.spawn([...argv], {
-    stdio: ['ignore', stdout, stderr, ...rest],
-    // bubblewrap finds the workspace itself, and says so when it cannot.
-    cwd: isPlain ? place.workspace : '/',
-    env: isPlain ? { ...sandboxEnvironment, HOME: place.workspace } : {},
-    // A session, so a process group, of its own: it is killed whole.
-    detached: true,
-    ...(user === null ? {} : user),
-  })
-}
-
-/** Bun's own "pipe" is a socket, and `echo x > /dev/stderr` fails on a socket. */
-function pipe(): { readonly readFd: number; readonly writeFd: number } {
-  const made = native()?.pipe() ?? { ok: false, code: 'ENOSYS' }
-  if (!made.ok) throw new Error(`cannot make a pipe (${made.code})`)
-  return made.value
 }
 
 async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
