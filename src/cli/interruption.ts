@@ -1,4 +1,4 @@
-/** SIGINT and SIGTERM: the first one asks for a clean end, a second one ends at once. */
+/** SIGINT and SIGTERM: the first one asks for a clean end, the last one ends at once. */
 import { exitCodes } from './failure.ts'
 
 /** A signal that came. */
@@ -11,19 +11,33 @@ export interface Interruption extends Disposable {
 
 const codes = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const
 
-/** Listens until it is disposed. `onFirst` may print. */
-export function listenForSignals(onFirst: (name: string) => void = () => {}): Interruption {
+export interface SignalListeners {
+  /** May print. */
+  readonly onFirst?: (name: string) => void
+  /** What the second one asks for; then it is the third that ends the process. Without it the second one does. */
+  readonly onSecond?: () => void
+}
+
+/** Listens until it is disposed. */
+export function listenForSignals({ onFirst, onSecond }: SignalListeners = {}): Interruption {
   const controller = new AbortController()
   const presses = new Presses()
   let exitCode: number | undefined
   const listen = (name: keyof typeof codes) => {
-    const press = presses.press(performance.now())
-    if (press === 'first') {
-      exitCode = codes[name]
-      onFirst(name)
-      controller.abort()
-    } else if (press === 'again') {
-      process.exit(exitCode)
+    switch (presses.press(performance.now())) {
+      case 'same':
+        return
+      case 1:
+        exitCode = codes[name]
+        onFirst?.(name)
+        controller.abort()
+        return
+      case 2:
+        if (onSecond === undefined) process.exit(exitCode)
+        onSecond()
+        return
+      default:
+        process.exit(exitCode)
     }
   }
   const onInterrupt = () => listen('SIGINT')
@@ -50,12 +64,15 @@ const samePressMs = 300
  * npm, which is in it, hands its own on.
  */
 export class Presses {
-  #firstAt: number | undefined
+  #count = 0
+  #lastAt = Number.NEGATIVE_INFINITY
 
-  press(nowMs: number): 'first' | 'same' | 'again' {
-    if (this.#firstAt !== undefined) return nowMs - this.#firstAt > samePressMs ? 'again' : 'same'
-    this.#firstAt = nowMs
-    return 'first'
+  /** Which press a signal is, from 1; `same`: the one before, come twice. */
+  press(nowMs: number): number | 'same' {
+    if (nowMs - this.#lastAt <= samePressMs) return 'same'
+    this.#lastAt = nowMs
+    this.#count += 1
+    return this.#count
   }
 }
 

@@ -113,10 +113,12 @@ async function runInspected(file: string | undefined, options: JobOptions & RunO
 
 async function run(file: string | undefined, options: JobOptions & RunOptions): Promise<number> {
   const job = await readJob(file, options)
-  using interruption = listenForSignals((name) => {
-    // After the ^C of a terminal, and beside its bar.
-    const start = process.stderr.isTTY ? '\n' : ''
-    note(`${start}${name}: what runs has 2 s to end; a second one ends at once`)
+  using interruption = listenForSignals({
+    onFirst: (name) => {
+      // After the ^C of a terminal, and beside its bar.
+      const start = process.stderr.isTTY ? '\n' : ''
+      note(`${start}${name}: what runs has 2 s to end; a second one ends at once`)
+    },
   })
   const { summary, records } = await runInSlots(job, options, interruption.signal)
   if (job.isDemo && !options.json) console.log(`${formatDemo(job.trajectories, records)}\n`)

@@ -1,6 +1,7 @@
 /** The command `serve`. */
 import { type Command, Option } from 'commander'
 import * as v from 'valibot'
+import type { SandboxServer } from '../server/mod.ts'
 import { startServer } from './embedded-server.ts'
 import { exitCodes } from './failure.ts'
 import { listenForSignals, untilInterrupted } from './interruption.ts'
@@ -22,13 +23,17 @@ const serveOptions = v.strictObject({
   isolation: v.optional(v.picklist(isolations)),
   network: v.optional(v.boolean(), false),
   tokenFile: v.optional(v.string()),
+  drainTimeout: v.number(),
 })
 
 export function addServeCommand(program: Command): void {
   program
     .command('serve')
     .summary('start a sandbox server')
-    .description('Starts a sandbox server; its URL is the first line on stdout. Ctrl-C or SIGTERM stops it.')
+    .description(
+      'Starts a sandbox server; its URL is the first line on stdout. Ctrl-C or SIGTERM stops it: new calls are refused, ' +
+        'what runs has --drain-timeout to end, then it is killed. A second one kills at once.',
+    )
     .addOption(slotsOption('how many slots').default(8))
     .addOption(
       new Option('--host <address>', 'the address to listen on; one that is not loopback needs a token')
@@ -44,17 +49,24 @@ export function addServeCommand(program: Command): void {
     .addOption(isolationOption())
     .option('--network', 'let commands that say allow_network use the network; needs a token')
     .addOption(tokenFileOption('a file with the token that every request must show'))
+    .addOption(
+      new Option('--drain-timeout <seconds>', 'how long the calls that run may go on when it stops')
+        .default(5)
+        .argParser(wholeNumber(0, 86_400)),
+    )
     .action(async (options: unknown) => {
       process.exitCode = await serve(v.parse(serveOptions, options))
     })
 }
 
 async function serve(options: v.InferOutput<typeof serveOptions>): Promise<number> {
-  using interruption = listenForSignals()
-  const { tokenFile, ...wanted } = options
-  await using server = await startServer({ ...wanted, token: await readToken(tokenFile) })
+  let server: SandboxServer | undefined
+  using interruption = listenForSignals({ onSecond: () => void server?.stop() })
+  const { tokenFile, drainTimeout, ...wanted } = options
+  server = await startServer({ ...wanted, token: await readToken(tokenFile) })
   console.log(server.url)
   await untilInterrupted(interruption)
+  await server.stop({ drainTimeoutMs: drainTimeout * 1_000 })
   // Stopping it is how a server ends well.
   return exitCodes.allRan
 }

@@ -47,6 +47,9 @@ export const baseLimits = {
 /** What base servers say, with status 500, to a body over {@link baseLimits}`.requestBytes`. Nothing of it ran. */
 export const bodyTooLarge = 'Request Entity Too Large'
 
+/** What our server says, with status 503, code `server_stopping` and `Retry-After`, while it stops. Nothing of it ran. */
+export const serverStopping = 'The server stops'
+
 /** Body of an answer that is an error. */
 export interface ErrorBody {
   readonly success: false

@@ -1,7 +1,7 @@
 /** Floor 1: what becomes of the calls of a post that brought no results. */
 import { type Failed, notRun, unknownOutcome } from '../batching/settlement.ts'
 import type { Exchange } from '../ports/transport.ts'
-import { bodyTooLarge } from '../protocol/routes.ts'
+import { bodyTooLarge, serverStopping } from '../protocol/routes.ts'
 
 /** The exchanges that brought no results. */
 export type FailedExchange = Exclude<Exchange<unknown>, { kind: 'ok' }>
@@ -41,7 +41,9 @@ function onHttpError(exchange: Extract<FailedExchange, { kind: 'http-error' }>):
   if (status === 413 || (status === 500 && exchange.message.includes(bodyTooLarge))) {
     return { kind: 'too-large', failure: notRun('too-large', message, status) }
   }
-  if (status < 400 || status > 499) return settle(unknownOutcome('http-error', message, status))
+  const isStopping = status === 503 && exchange.message === serverStopping
+  if ((status < 400 || status > 499) && !isStopping)
+    return settle(unknownOutcome('http-error', message, status))
   const failure = notRun('http-error', message, status)
   if (!laterStatuses.has(status) && retryAfterMs === undefined) return settle(failure)
   return { kind: 'again', failure, ...(retryAfterMs === undefined ? {} : { pauseMs: retryAfterMs }) }

@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import { describeThrown } from '../errors.ts'
 import type { ExecutionResponseBody } from '../protocol/execution.ts'
+import type { Drain } from './drain.ts'
 import type { CallEvent } from './options.ts'
 import type { Isolation } from './sandbox/isolation.ts'
 import type { ReadyHealth, ReadyShells } from './sandbox/ready-shells.ts'
@@ -31,7 +32,9 @@ export interface ServerContext {
   /** Whether a command may have the machine's network. */
   readonly network: boolean
   readonly shells: ReadyShells
+  /** Kills what runs. */
   readonly stop: AbortSignal
+  readonly drain: Drain
   readonly onCall: ((event: CallEvent) => void) | undefined
 }
 

@@ -2,9 +2,10 @@
 import { setImmediate } from 'node:timers/promises'
 import * as v from 'valibot'
 import type { GetRoute, PostRoute } from '../protocol/routes.ts'
-import { baseLimits, bodyTooLarge } from '../protocol/routes.ts'
+import { baseLimits, bodyTooLarge, serverStopping } from '../protocol/routes.ts'
 import { type ArtifactRoute, archiveRoute, listRoute, readRoute } from './artifacts/routes.ts'
 import { answerCall, answerReset, type CallAnswer, type ServerContext } from './calls.ts'
+import type { Drain } from './drain.ts'
 import { errorAnswer, json, jsonText, plainText } from './http/answers.ts'
 import { createDoor, type DoorRules, withCors } from './http/door.ts'
 import { readJsonBody } from './http/read-body.ts'
@@ -31,21 +32,31 @@ const postRoutes: Readonly<Record<PostRoute, PostAnswer>> = {
   '/artifacts/archive': answerArtifact(archiveRoute),
 }
 
-const getRoutes: Readonly<Record<GetRoute, (options: HandlerOptions) => unknown>> = {
-  '/health': ({ context, dataDir, statefulDir }) => ({
-    status: 'ok',
+type GetAnswer = (options: HandlerOptions) => Response
+
+const getRoutes: Readonly<Record<GetRoute, GetAnswer>> = {
+  '/health': (options) => {
+    const { drain } = options.context
+    // Pools and load balancers hand out nothing new then.
+    return drain.isOn ? stoppingAnswer(drain, health(options, 'stopping')) : json(health(options, 'ok'))
+  },
+  '/slots': ({ context }) => json({ slots: context.slots.status() }),
+}
+
+function health({ context, dataDir, statefulDir }: HandlerOptions, status: 'ok' | 'stopping') {
+  return {
+    status,
     slots: context.slots.size,
     available: context.slots.size - context.slots.executing,
     executing: context.slots.executing,
     data_dir: dataDir,
     bwrap_available: context.isolation.kind === 'bubblewrap',
     stateful_dir: statefulDir,
-  }),
-  '/slots': ({ context }) => ({ slots: context.slots.status() }),
+  }
 }
 
 const posts: ReadonlyMap<string, PostAnswer> = new Map(Object.entries(postRoutes))
-const gets: ReadonlyMap<string, (options: HandlerOptions) => unknown> = new Map(Object.entries(getRoutes))
+const gets: ReadonlyMap<string, GetAnswer> = new Map(Object.entries(getRoutes))
 
 /** A fetch handler that serves the base protocol. Never rejects. */
 export function createHandler(options: HandlerOptions): Handler {
@@ -61,8 +72,7 @@ async function route(options: HandlerOptions, request: Request, onBody?: () => v
   const get = gets.get(pathname)
   const post = posts.get(pathname)
   if (get === undefined && post === undefined) return plainText('404: Not Found', 404)
-  if (options.context.stop.aborted) return errorAnswer(503, 'The server stops')
-  if (get !== undefined && (request.method === 'GET' || request.method === 'HEAD')) return json(get(options))
+  if (get !== undefined && (request.method === 'GET' || request.method === 'HEAD')) return get(options)
   if (post === undefined || request.method !== 'POST') {
     const allow = post === undefined ? 'GET, HEAD' : 'POST'
     return plainText('405: Method Not Allowed', 405, { allow })
@@ -71,7 +81,16 @@ async function route(options: HandlerOptions, request: Request, onBody?: () => v
   onBody?.()
   if (body.kind === 'invalid') return errorAnswer(400, 'Invalid JSON')
   if (body.kind === 'too-large') return tooLarge(pathname, body.bytes)
-  return await post(options.context, body.value)
+  const { drain } = options.context
+  if (drain.isOn)
+    return stoppingAnswer(drain, { success: false, error: serverStopping, code: 'server_stopping' })
+  return await drain.during(post(options.context, body.value))
+}
+
+function stoppingAnswer(drain: Drain, body: object): Response {
+  const answer = json(body, 503)
+  answer.headers.set('retry-after', String(drain.retryAfterS))
+  return answer
 }
 
 function tooLarge(pathname: string, bytes: number): Response {

@@ -3,5 +3,5 @@
  *
  * @module
  */
-export type { SandboxLimits, SandboxServerOptions } from './options.ts'
+export type { SandboxLimits, SandboxServerOptions, StopOptions } from './options.ts'
 export { type SandboxServer, startSandboxServer } from './start-server.ts'

@@ -53,6 +53,15 @@ export interface SandboxServerOptions {
   readonly allowedOrigins?: readonly string[]
 }
 
+/** Options of a server's `stop`. */
+export interface StopOptions {
+  /**
+   * How long the calls that were accepted may go on, in milliseconds, at most a day (86,400,000). Until then new ones are
+   * refused with 503 and `Retry-After`. Default 0: what runs is killed at once.
+   */
+  readonly drainTimeoutMs?: number
+}
+
 /** With what tests of the server need. */
 export interface SandboxOptions extends SandboxServerOptions {
   /** Further names that a Host header may have; loopback names always may. */
@@ -149,6 +158,18 @@ const internalEntries = {
 const serverOptions = v.strictObject(publicEntries, 'must be an object')
 const sandboxOptions = v.strictObject({ ...publicEntries, ...internalEntries }, 'must be an object')
 
+const stopOptions = v.strictObject(
+  { drainTimeoutMs: v.optional(integer(0, 86_400_000), 0) },
+  'must be an object',
+)
+
+/** Checks the options of `stop` and fills the defaults in; throws a SandboxUsageError that names the field. */
+export function stopSettings(options: unknown = {}): Required<StopOptions> {
+  const parsed = v.safeParse(stopOptions, options)
+  if (!parsed.success) throw usageError(parsed.issues[0], 'stop')
+  return parsed.output
+}
+
 /** Checks what a user of `startSandboxServer` gave; throws a SandboxUsageError that names the field. */
 export function checkServerOptions(options: unknown): void {
   checked(serverOptions, options)
@@ -182,10 +203,10 @@ function checked<T extends Doors>(schema: v.GenericSchema<unknown, T>, options: 
   return parsed.output
 }
 
-function usageError(issue: v.BaseIssue<unknown>): SandboxUsageError {
+function usageError(issue: v.BaseIssue<unknown>, what = 'the sandbox server'): SandboxUsageError {
   const field = v.getDotPath(issue) ?? 'options'
   if (issue.type === 'strict_object' && issue.expected === 'never') {
-    return new SandboxUsageError(field, `${field} is not an option of the sandbox server`)
+    return new SandboxUsageError(field, `${field} is not an option of ${what}`)
   }
   // A secret is not repeated, not even a wrong one.
   const got = field === 'token' ? '' : `; got ${show(issue.input)}`

@@ -1,7 +1,14 @@
 /** A sandbox server without a port: everything but Bun.serve. */
 import { join } from 'node:path'
+import { Drain } from './drain.ts'
 import { createHandler, type Handler } from './handler.ts'
-import { type SandboxOptions, type SandboxSettings, sandboxSettings } from './options.ts'
+import {
+  type SandboxOptions,
+  type SandboxSettings,
+  type StopOptions,
+  sandboxSettings,
+  stopSettings,
+} from './options.ts'
 import { type Directories, openDirectories } from './sandbox/directories.ts'
 import { prepareIsolation } from './sandbox/prepare-isolation.ts'
 import { type ReadyOptions, ReadyShells } from './sandbox/ready-shells.ts'
@@ -10,8 +17,11 @@ import { ownerOf, SlotTable } from './slot-table.ts'
 export interface Sandbox {
   /** Answers one request, as a fetch handler does. */
   readonly handler: Handler
-  /** Kills what runs, waits for its end, and removes what is temporary. Calling it again waits for the same. */
-  stop(): Promise<void>
+  /**
+   * Accepts nothing new, gives what runs its time, kills what is left, and removes what is temporary. Calling it again
+   * waits for the same; with no time left, it kills at once.
+   */
+  stop(options?: StopOptions): Promise<void>
 }
 
 /** What tests and benches may change. */
@@ -54,20 +64,38 @@ async function openSandbox(
   const slots = await SlotTable.open(dataDir, privateDir, settings.slots, firstOwner)
   const shells = new ReadyShells(isolation, internals.ready)
   for (const slot of slots) shells.warm(slot)
-  const context = { slots, privateDir, isolation, network, shells, stop: stopping.signal, onCall }
+  const drain = new Drain()
+  const context = { slots, privateDir, isolation, network, shells, stop: stopping.signal, drain, onCall }
 
-  const stop = async () => {
-    stopping.abort()
+  const settled = async () => {
+    await drain.empty()
     await slots.settle()
+  }
+  const stop = async (drainTimeoutMs: number) => {
+    drain.begin(drainTimeoutMs)
+    const timer = setTimeout(() => stopping.abort(), drainTimeoutMs)
+    await Promise.race([settled(), aborted(stopping.signal)])
+    clearTimeout(timer)
+    stopping.abort()
+    await settled()
     await shells.close()
     await dirs.close()
   }
   let stopped: Promise<void> | undefined
   return {
     handler: createHandler({ context, door: settings, dataDir, statefulDir: join(privateDir, 'stateful') }),
-    stop: () => {
-      stopped ??= stop()
-      return stopped
+    stop: async (options) => {
+      const { drainTimeoutMs } = stopSettings(options)
+      if (drainTimeoutMs === 0) stopping.abort()
+      stopped ??= stop(drainTimeoutMs)
+      await stopped
     },
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  if (signal.aborted) resolve()
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  return promise
 }

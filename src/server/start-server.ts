@@ -1,6 +1,6 @@
 /** The sandbox on a port. */
 import { describeThrown, SandboxError } from '../errors.ts'
-import { checkServerOptions, type SandboxServerOptions } from './options.ts'
+import { checkServerOptions, type SandboxServerOptions, type StopOptions } from './options.ts'
 import { createSandbox, type Sandbox } from './sandbox.ts'
 
 /** A running sandbox server. */
@@ -10,10 +10,12 @@ export interface SandboxServer {
   /** The same without the scheme, as in `127.0.0.1:41234`. */
   readonly addr: string
   /**
-   * Kills what runs, answers what waits, closes the port and removes the temporary directory. Resolves when no process
-   * and no file is left; may be called more than once.
+   * Refuses new calls (503, `Retry-After`), gives those that it has accepted `drainTimeoutMs` (default 0), kills what is
+   * left, delivers the answers, closes the port and removes the temporary directory. Resolves when no process and no file
+   * is left. May be called more than once: while it drains, `stop()` kills at once. Rejects with a `SandboxUsageError`
+   * for wrong options.
    */
-  stop(): Promise<void>
+  stop(options?: StopOptions): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -22,6 +24,9 @@ export interface SandboxServer {
  * the body is counted, thrown away and refused with a sentence.
  */
 const HARD_BODY_LIMIT = 64 * 1024 * 1024
+
+/** How long clients may take to read the last answers. */
+const DELIVERY_MS = 5_000
 
 /**
  * Starts a sandbox server: an HTTP server of the base protocol with `slots` isolated workspaces.
@@ -61,18 +66,19 @@ function listen(sandbox: Sandbox, host: string, port: number): SandboxServer {
     error: () => new Response('500: Internal Server Error', { status: 500 }),
   })
   const addr = address(host, server.port ?? port)
-  const stop = async () => {
-    await sandbox.stop()
-    // The answers of the calls that were killed are on their way: one more turn for the sockets.
-    await Bun.sleep(0)
-    await server.stop(true)
+  const close = async () => {
+    // Answers are on their way, and some clients read slowly.
+    const cut = setTimeout(() => void server.stop(true), DELIVERY_MS)
+    await server.stop()
+    clearTimeout(cut)
   }
-  let stopped: Promise<void> | undefined
-  const stopOnce = () => {
-    stopped ??= stop()
-    return stopped
+  let closed: Promise<void> | undefined
+  const stop = async (options?: StopOptions) => {
+    await sandbox.stop(options)
+    closed ??= close()
+    await closed
   }
-  return { url: `http://${addr}`, addr, stop: stopOnce, [Symbol.asyncDispose]: stopOnce }
+  return { url: `http://${addr}`, addr, stop, [Symbol.asyncDispose]: () => stop() }
 }
 
 function address(host: string, port: number): string {

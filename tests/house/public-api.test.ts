@@ -126,6 +126,7 @@ const api: Readonly<Record<string, readonly string[]>> = {
     'type SandboxLimits',
     'type SandboxServer',
     'type SandboxServerOptions',
+    'type StopOptions',
   ],
 }
 

@@ -88,6 +88,7 @@ describe('verdictOn (promise 5: sent again only on proof that it did not run)', 
     [http(500), 'settle unknown http-error'],
     [http(502), 'settle unknown http-error'],
     [http(503, 'busy', 500), 'settle unknown http-error'],
+    [http(503, 'The server stops', 2_000), 'again not-run http-error'],
     [http(302), 'settle unknown http-error'],
   ])('%p → %s', (exchange, expected) => {
     expect(decision(exchange)).toBe(expected)
