@@ -28,6 +28,8 @@ export class Container implements CallContainer {
   readonly #posted = { posts: 0, calls: 0 }
   readonly #pacing: Pacing
   readonly #stopped = new AbortController()
+  /** Told when the link is lost, and after each attempt that fails. */
+  onLinkDown: (() => void) | undefined
 
   constructor(
     readonly addr: string,
@@ -234,6 +236,7 @@ export class Container implements CallContainer {
     const { ms: pauseMs, reason } = this.#pacing.pause
     const { emit } = this.#core
     emit?.({ type: 'retry.scheduled', container: this.addr, calls: this.#buffer.size, pauseMs, reason })
+    this.onLinkDown?.()
   }
 }
 

@@ -9,6 +9,7 @@ import type { RetryOptions } from '../retrying/pauses.ts'
 import { AbortWatch } from './abort-watch.ts'
 import { Deadlines } from './deadlines.ts'
 import type { SandboxEvent } from './events.ts'
+import { guarded } from './guarded.ts'
 import type { CallContainer, PendingCall } from './pending-call.ts'
 import { outcomeOf } from './results.ts'
 
@@ -205,18 +206,4 @@ function expiredFailure(call: PendingCall, queueTimeoutMs: number | undefined): 
     return unknownOutcome('deadline', `No answer within ${limit} of the first attempt`)
   const last = call.lastFailure === undefined ? '' : `; last: ${call.lastFailure.message}`
   return notRun('deadline', `Could not be posted within ${limit}${last}`)
-}
-
-/** A listener that throws must not stop a chart in mid-step; its error is reported as uncaught. */
-function guarded(listener: ((event: SandboxEvent) => void) | undefined): Core['emit'] {
-  if (listener === undefined) return undefined
-  return (event) => {
-    try {
-      listener(event)
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error
-      })
-    }
-  }
 }

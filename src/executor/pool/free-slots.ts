@@ -32,14 +32,14 @@ export class FreeSlots<S, C extends Choosable<S>> {
   }
 
   /** Takes one slot out of the best container; undefined when none is free. */
-  take(): { readonly container: C; readonly slot: S } | undefined {
+  take(): S | undefined {
     const container = this.#best()
     if (container === undefined) return undefined
     const [slot] = container.free
     if (slot === undefined) return undefined
     container.free.delete(slot)
     this.moved(container)
-    return { container, slot }
+    return slot
   }
 
   /** The container's number of free slots has changed. */

@@ -1,4 +1,5 @@
 /** Floor 3: a look at every container's health from time to time. Browser compatible. */
+import type { ContainerStatus } from '../../protocol/health.ts'
 import type { Core } from '../core.ts'
 import type { PooledContainer } from './pooled-container.ts'
 import type { Roster } from './roster.ts'
@@ -6,47 +7,75 @@ import type { Roster } from './roster.ts'
 /** How long one look may take. */
 const checkTimeoutMs = 5_000
 
-/** Looks that fail in a row until a container counts as dead: one is a suspicion. */
+/** Looks in a row without an answer until a container counts as dead: one is a suspicion. */
 export const deadlyFailures = 3
 
-/** Until a container that is suspected is looked at again. */
-const suspectedMs = 1_000
+/** Until a container that is not well is looked at again; longer with every look that finds it so. */
+const troubledMs = 1_000
+
+/** What looking needs. */
+export interface HealthParts {
+  readonly core: Core
+  /** The pause between two looks at a container that is well. */
+  readonly everyMs: number
+  readonly roster: () => Roster
+  /** It is time to look at the container: calls `look`, if the pool still runs. */
+  readonly due: (container: PooledContainer) => void
+  /** Ends it. */
+  readonly signal: AbortSignal
+}
 
 /** Looks at containers, each in its own time, so that they are not all asked at once. */
 export class Health {
-  readonly #core: Core
-  readonly #roster: () => Roster
-  readonly #everyMs: number
-  readonly #due: (container: PooledContainer) => void
+  readonly #parts: HealthParts
+  readonly #looking = new Set<PooledContainer>()
 
-  /** `due` is told when it is time to look at a container; it calls `look`, if the pool still runs. */
-  constructor(core: Core, everyMs: number, roster: () => Roster, due: (container: PooledContainer) => void) {
-    this.#core = core
-    this.#everyMs = everyMs
-    this.#roster = roster
-    this.#due = due
+  constructor(parts: HealthParts) {
+    this.#parts = parts
   }
 
-  /** Looks once, tells the roster, and sets the time for the next look. */
+  /** Looks once, tells the roster, and sets the time for the next look. One look at a time. */
   async look(container: PooledContainer): Promise<void> {
-    const status = await container.container.check(Math.min(checkTimeoutMs, this.#everyMs))
-    const roster = this.#roster()
-    if (!roster.containers.includes(container)) return
-    if (status !== null) {
-      roster.answered(container, status.slots)
-    } else {
-      container.failedChecks += 1
-      if (container.failedChecks < deadlyFailures) roster.suspect(container)
-      else roster.lose(container, `${container.failedChecks} looks at its health in a row brought no answer`)
-    }
-    if (roster.containers.includes(container)) this.#schedule(container)
+    const { core, everyMs, roster, signal } = this.#parts
+    if (this.#looking.has(container)) return
+    this.#looking.add(container)
+    core.clock.clearTimeout(container.timer)
+    const status = await container.container.check(Math.min(checkTimeoutMs, everyMs))
+    this.#looking.delete(container)
+    if (signal.aborted || !roster().has(container)) return
+    this.#tell(container, status)
+    if (roster().has(container)) this.#schedule(container)
   }
 
-  /** Looks again soon: something went wrong there. */
+  /** The link to the container is lost: it is looked at now, unless it is known not to be well. */
+  linkDown(container: PooledContainer): void {
+    if (container.troubledLooks === 0 && !this.#looking.has(container)) this.#parts.due(container)
+  }
+
+  #tell(container: PooledContainer, status: ContainerStatus | null): void {
+    const roster = this.#parts.roster()
+    if (status?.status === 'ok') {
+      container.unanswered = 0
+      container.troubledLooks = 0
+      roster.answered(container, status)
+      return
+    }
+    container.troubledLooks += 1
+    container.unanswered = status === null ? container.unanswered + 1 : 0
+    if (container.unanswered >= deadlyFailures)
+      roster.lose(container, `${container.unanswered} looks at its health in a row brought no answer`)
+    else
+      roster.suspect(
+        container,
+        status === null ? 'a look at its health brought no answer' : 'its health does not say ok',
+      )
+  }
+
   #schedule(container: PooledContainer): void {
-    const isSuspected = container.failedChecks > 0 && container.failedChecks < deadlyFailures
-    const ms = isSuspected ? Math.min(suspectedMs, this.#everyMs) : this.#everyMs
-    const jitter = 0.75 + this.#core.random() * 0.5
-    container.timer = this.#core.clock.setTimeout(() => this.#due(container), ms * jitter)
+    const { core, everyMs, due } = this.#parts
+    const { troubledLooks } = container
+    const ms = troubledLooks === 0 ? everyMs : Math.min(everyMs, troubledMs * troubledLooks)
+    const jitter = 0.75 + core.random() * 0.5
+    container.timer = core.clock.setTimeout(() => due(container), ms * jitter)
   }
 }

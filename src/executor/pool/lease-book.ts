@@ -6,7 +6,6 @@ import type { PoolEvent } from './pool-events.ts'
 import { Waits } from './pool-stats.ts'
 import type { PooledSlot } from './pooled-container.ts'
 import type { Roster } from './roster.ts'
-import type { Waiter } from './waiters.ts'
 
 /** What a lease book is made of. */
 export interface LeaseBookParts {
@@ -38,8 +37,8 @@ export class LeaseBook {
     return this.#byTrajectory.get(trajectoryId)
   }
 
-  /** Leases a free slot to one who waited. */
-  issue(pooled: PooledSlot, { trajectoryId, since }: Waiter): Lease {
+  /** Leases a free slot to one who has asked at `since`. */
+  issue(pooled: PooledSlot, trajectoryId: string | null, since: number): Lease {
     const { executor, core, emit } = this.#parts
     this.#generation += 1
     const lease = new Lease(pooled.slot, this.#generation, trajectoryId, {
@@ -59,6 +58,8 @@ export class LeaseBook {
 
   /** The container of the lease is dead. */
   lose(lease: Lease, reason: string): void {
+    // One that was released is nobody's any more.
+    if (!this.#held.has(lease)) return
     this.#forget(lease)
     lease.lose(reason)
     const { containerAddr: container, slotId, generation } = lease

@@ -143,6 +143,11 @@ export class Lease implements AsyncDisposable {
     return this.release()
   }
 
+  /** @internal Whether it was given back. */
+  get isReleased(): boolean {
+    return this.#released !== undefined
+  }
+
   /** @internal The pool's: the container is lost. */
   lose(reason: string): void {
     if (this.#released === undefined) {

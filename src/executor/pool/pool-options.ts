@@ -24,7 +24,7 @@ export interface ScalingOptions {
 export interface SlotPoolOptions {
   /** Where containers come from. */
   readonly discovery: Discovery
-  /** Slots of each container. Default: what its `/health` says. */
+  /** Slots that are used of each container, at most as many as its `/health` says it has. Default: all of them. */
   readonly slotsPerContainer?: number
   /** Between two looks at a container's health, ±25 %. Default 30,000. */
   readonly healthCheckMs?: number

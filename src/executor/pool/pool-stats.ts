@@ -1,7 +1,7 @@
 /** Floor 3: a pool in numbers. Browser compatible. */
 import type { LinkState } from '../../actors/states.ts'
 import type { ContainerState } from './pool-events.ts'
-import type { PooledContainer } from './pooled-container.ts'
+import type { PooledContainer, PooledSlot } from './pooled-container.ts'
 import type { Waiters } from './waiters.ts'
 
 /** A container of a pool in numbers. */
@@ -9,24 +9,30 @@ export interface ContainerStats {
   readonly addr: string
   readonly state: ContainerState
   readonly link: LinkState
-  readonly slots: number
-  readonly free: number
-  readonly leased: number
+  readonly slots: SlotCounts
   /** Calls that are posted and not answered. */
   readonly inFlight: number
+}
+
+/** Slots by what the pool does with them. The parts add up to the total. */
+export interface SlotCounts {
+  readonly total: number
+  /** To be leased, if their container is healthy. */
+  readonly free: number
+  readonly leased: number
+  /** On their way back: the last call of a lease still runs, or the workspace is being emptied. */
+  readonly resetting: number
+  /** In quarantine: their reset failed. It is tried again. */
+  readonly faulted: number
 }
 
 /** A pool in numbers. Times are milliseconds. */
 export interface PoolStats {
   readonly state: PoolState
-  readonly slots: {
-    readonly total: number
-    readonly free: number
-    readonly leased: number
-    /** In quarantine: their reset failed. */
-    readonly faulted: number
-  }
+  readonly slots: SlotCounts
   readonly waiters: number
+  /** How long the first of them has waited. */
+  readonly longestWaitMs: number
   /** Of the last 1,000 leases: how long they were waited for. */
   readonly waitMs: { readonly p50: number; readonly p95: number; readonly max: number }
   readonly leases: number
@@ -66,20 +72,13 @@ export function poolStats(
   leases: number,
 ): PoolStats {
   const each = containers.map(containerStats)
-  const sum = (pick: (stats: ContainerStats) => number) =>
-    each.reduce((total, stats) => total + pick(stats), 0)
   const posts = containers.reduce((total, { container }) => total + container.posted.posts, 0)
   const calls = containers.reduce((total, { container }) => total + container.posted.calls, 0)
-  const slots = containers.flatMap((container) => container.slots)
   return {
     state,
-    slots: {
-      total: sum((stats) => stats.slots),
-      free: sum((stats) => stats.free),
-      leased: sum((stats) => stats.leased),
-      faulted: slots.filter(({ runner }) => runner.state === 'faulted').length,
-    },
+    slots: each.map(({ slots }) => slots).reduce(added, noSlots),
     waiters: waiters.size,
+    longestWaitMs: waiters.longestMs,
     waitMs: waits.summary(),
     leases,
     posts,
@@ -88,14 +87,30 @@ export function poolStats(
   }
 }
 
-function containerStats({
-  addr,
-  state,
-  slots,
-  free,
-  leased,
-  inFlight,
-  container,
-}: PooledContainer): ContainerStats {
-  return { addr, state, link: container.link, slots: slots.length, free: free.size, leased, inFlight }
+function containerStats({ addr, state, slots, inFlight, container }: PooledContainer): ContainerStats {
+  return { addr, state, link: container.link, slots: slots.map(countOf).reduce(added, noSlots), inFlight }
+}
+
+const noSlots: SlotCounts = { total: 0, free: 0, leased: 0, resetting: 0, faulted: 0 }
+const one = {
+  free: { ...noSlots, total: 1, free: 1 },
+  leased: { ...noSlots, total: 1, leased: 1 },
+  resetting: { ...noSlots, total: 1, resetting: 1 },
+  faulted: { ...noSlots, total: 1, faulted: 1 },
+}
+
+function countOf(pooled: PooledSlot): SlotCounts {
+  if (pooled.home.free.has(pooled)) return one.free
+  if (pooled.runner.state === 'faulted') return one.faulted
+  return pooled.lease !== undefined && !pooled.lease.isReleased ? one.leased : one.resetting
+}
+
+function added(a: SlotCounts, b: SlotCounts): SlotCounts {
+  return {
+    total: a.total + b.total,
+    free: a.free + b.free,
+    leased: a.leased + b.leased,
+    resetting: a.resetting + b.resetting,
+    faulted: a.faulted + b.faulted,
+  }
 }

@@ -1,4 +1,5 @@
 /** Floor 3: a container and its slots as the pool sees them. Browser compatible. */
+import type { ContainerStatus } from '../../protocol/health.ts'
 import type { Container } from '../container.ts'
 import type { Slot } from '../slot.ts'
 import type { SlotRunner } from '../slot-runner.ts'
@@ -14,19 +15,26 @@ export interface PooledSlot {
   lease: Lease | undefined
 }
 
+/** What the discovery says of a container. */
+export type Listing = 'listed' | 'draining' | 'unlisted'
+
 /** One life of a container: when it is lost and comes back, its slots are new ones. */
 export class PooledContainer implements Choosable<PooledSlot> {
   state: ContainerState = 'joining'
   readonly slots: PooledSlot[] = []
   readonly free = new Set<PooledSlot>()
-  /** Looks at its health that failed in a row. */
-  failedChecks = 0
+  /** Looks at its health in a row that found no answer. */
+  unanswered = 0
+  /** Looks at its health in a row that found no answer, or none that says ok. */
+  troubledLooks = 0
   /** Since when no slot is leased; undefined while one is. */
   idleSince: number | undefined
-  /** It is in the list of the discovery. */
-  isListed = true
+  listing: Listing = 'listed'
+  /** The cluster was asked to take it away: it drains whatever the discovery lists. */
+  isRetired = false
   timer: unknown
-  #leased = 0
+  #held = 0
+  #identity: string | undefined
 
   constructor(
     readonly addr: string,
@@ -36,6 +44,17 @@ export class PooledContainer implements Choosable<PooledSlot> {
     readonly container: Container,
   ) {}
 
+  /** Remembers whose workspaces its slots are. */
+  know(status: ContainerStatus): void {
+    this.#identity = identityOf(status)
+  }
+
+  /** Whether another server, with other workspaces, answers at its address now. */
+  isOther(status: ContainerStatus): boolean {
+    const identity = identityOf(status)
+    return this.#identity !== undefined && identity !== undefined && identity !== this.#identity
+  }
+
   get inFlight(): number {
     return this.container.inFlight
   }
@@ -44,25 +63,26 @@ export class PooledContainer implements Choosable<PooledSlot> {
     return this.slots.flatMap(({ lease }) => (lease === undefined ? [] : [lease]))
   }
 
-  get isLeased(): boolean {
-    return this.#leased > 0
-  }
-
-  /** Slots that are leased. */
-  get leased(): number {
-    return this.#leased
+  /** Whether somebody holds a slot of it, or has just given it back. */
+  get isHeld(): boolean {
+    return this.#held > 0
   }
 
   lease(pooled: PooledSlot, lease: Lease): void {
     pooled.lease = lease
-    this.#leased += 1
+    this.#held += 1
     this.idleSince = undefined
   }
 
   unlease(pooled: PooledSlot, now: number): void {
     if (pooled.lease === undefined) return
     pooled.lease = undefined
-    this.#leased -= 1
-    if (this.#leased === 0) this.idleSince = now
+    this.#held -= 1
+    if (this.#held === 0) this.idleSince = now
   }
+}
+
+/** What stays the same as long as the workspaces do: the ledger beside them, or their directory. */
+function identityOf({ ledger, dataDir }: ContainerStatus): string | undefined {
+  return ledger ?? dataDir
 }

@@ -1,13 +1,14 @@
 /** Floor 3: the containers of a pool, their slots, and which of them are free. Browser compatible. */
 import type { DiscoveredContainer } from '../../ports/discovery.ts'
+import type { ContainerStatus } from '../../protocol/health.ts'
 import { containerAddress } from '../addresses.ts'
-import { aloneRequest, ExecutionCall } from '../calls.ts'
 import type { ExecutorInternals } from '../internals.ts'
 import { runnerOf, type SlotDoor } from '../slot.ts'
 import { FreeSlots } from './free-slots.ts'
 import type { Lease } from './lease.ts'
 import type { ContainerState, PoolEvent } from './pool-events.ts'
-import { PooledContainer, type PooledSlot } from './pooled-container.ts'
+import { type Listing, PooledContainer, type PooledSlot } from './pooled-container.ts'
+import { SlotKeeper } from './slot-keeper.ts'
 
 /** What a roster is made of. */
 export interface RosterParts {
@@ -19,8 +20,10 @@ export interface RosterParts {
   readonly onFreed: () => void
   /** The container of a lease is dead. */
   readonly onLeaseLost: (lease: Lease, reason: string) => void
-  /** A container has joined: its health is to be looked at. */
+  /** A container has joined, or is back: its health is to be looked at. */
   readonly onJoined: (container: PooledContainer) => void
+  /** The link to a container is lost. */
+  readonly onLinkDown: (container: PooledContainer) => void
 }
 
 /** Who is there, and what is free. */
@@ -28,13 +31,22 @@ export class Roster {
   readonly #parts: RosterParts
   readonly #containers = new Map<string, PooledContainer>()
   readonly #free = new FreeSlots<PooledSlot, PooledContainer>()
+  readonly #keeper: SlotKeeper
+  /** Addresses whose slots were lost with what they held. */
+  readonly #unclean = new Set<string>()
 
   constructor(parts: RosterParts) {
     this.#parts = parts
+    const { executor, internals, emit } = parts
+    this.#keeper = new SlotKeeper({ executor, internals, emit, onFree: (pooled) => this.#freed(pooled) })
   }
 
   get containers(): readonly PooledContainer[] {
     return [...this.#containers.values()]
+  }
+
+  has(container: PooledContainer): boolean {
+    return this.#containers.get(container.addr) === container
   }
 
   /** Follows the list of the discovery. */
@@ -51,48 +63,45 @@ export class Roster {
   /** A free slot of the container that has most. */
   take(): PooledSlot | undefined {
     for (;;) {
-      const taken = this.#free.take()
-      if (taken === undefined || taken.slot.runner.state === 'idle') return taken?.slot
-      // Somebody uses the slot through the executor, past the pool: it comes back when that is over.
-      void this.#freeLater(taken.slot)
+      const slot = this.#free.take()
+      if (slot === undefined || slot.runner.state === 'idle') return slot
+      void this.#keeper.awaitOthers(slot)
     }
   }
 
   /** Takes a slot back from its lease; resolves when nobody holds it. */
-  async giveBack(pooled: PooledSlot, reset: boolean): Promise<void> {
-    const { runner, home } = pooled
-    if (runner.state !== 'faulted') runner.endLease(reset ? this.#resetCall(pooled) : undefined)
-    const state = await runner.untilFree()
-    if (home.state === 'lost') return
-    home.unlease(pooled, this.#now())
-    if (state === 'idle') this.#freed(pooled)
-    else this.#quarantined(pooled)
+  giveBack(pooled: PooledSlot, reset: boolean): Promise<void> {
+    return this.#keeper.giveBack(pooled, reset)
   }
 
-  /** The container answered: its slots can be leased. */
-  answered(container: PooledContainer, slotCount: number | undefined): void {
-    container.failedChecks = 0
+  /** The container says that it is well: its slots can be leased. */
+  answered(container: PooledContainer, status: ContainerStatus): void {
     if (container.state === 'lost') {
-      this.#revive(container, slotCount)
+      this.#revive(container, status)
       return
     }
-    if (container.slots.length === 0) this.#addSlots(container, slotCount)
+    if (container.isOther(status)) {
+      this.lose(container, 'it was started anew, with other workspaces')
+      this.#revive(container, status)
+      return
+    }
+    if (container.slots.length === 0) this.#addSlots(container, status)
     if (container.state === 'joining' || container.state === 'suspect')
       this.#turn(container, 'healthy', 'it answers')
-    for (const pooled of container.slots) void this.#tryAgain(pooled)
+    for (const pooled of container.slots) void this.#keeper.tryAgain(pooled)
   }
 
-  /** The container gave no answer: a suspicion; nothing new is handed out. */
-  suspect(container: PooledContainer): void {
-    if (container.state === 'healthy') this.#turn(container, 'suspect', 'a look at its health failed')
+  /** A suspicion: nothing new is handed out. */
+  suspect(container: PooledContainer, reason: string): void {
+    if (container.state === 'healthy') this.#turn(container, 'suspect', reason)
   }
 
-  /** The container is dead: what its leases hold is lost, its slots leave. */
+  /** The container is dead: what its leases hold is lost, its slots leave. One that has none yet is still awaited. */
   lose(container: PooledContainer, reason: string): void {
-    if (container.state === 'lost') return
+    if (container.state === 'lost' || container.state === 'joining') return
     this.#turn(container, 'lost', reason)
-    const leases = container.leases
-    for (const lease of leases) this.#parts.onLeaseLost(lease, reason)
+    this.#unclean.add(container.addr)
+    for (const lease of container.leases) this.#parts.onLeaseLost(lease, reason)
     this.#parts.internals.core.giveUpContainer(
       container.container,
       `Container ${container.addr} is lost: ${reason}`,
@@ -103,68 +112,85 @@ export class Roster {
     }
     container.slots.length = 0
     container.free.clear()
-    if (!container.isListed) this.#remove(container)
+    if (container.listing === 'unlisted') this.#remove(container)
   }
 
-  /** Nothing new is handed out; the container leaves when its last lease has ended. */
-  drain(container: PooledContainer, reason: string): void {
-    if (container.state === 'lost' || container.state === 'draining') return
-    this.#turn(container, 'draining', reason)
-    this.#removeIfDone(container)
+  /** An idle container that the cluster is asked to take away: it drains, whatever the discovery lists meanwhile. */
+  retire(container: PooledContainer, reason: string): void {
+    container.isRetired = true
+    this.#drain(container, reason)
+  }
+
+  /** The cluster did not take it away: it is used again. */
+  keep(container: PooledContainer): void {
+    container.isRetired = false
+    if (container.listing === 'listed') this.#useAgain(container, 'it was not taken away')
   }
 
   #listed(addr: string, item: DiscoveredContainer): void {
     const known = this.#containers.get(addr)
     if (known !== undefined && known.allocId === item.allocId) {
-      known.isListed = true
-      if (item.draining) this.drain(known, 'the discovery says that it drains')
-      else if (known.state === 'draining') this.#turn(known, 'healthy', 'it is listed again')
+      known.listing = listingOf(item)
+      if (known.listing === 'draining') this.#drain(known, 'the discovery says that it drains')
+      else if (!known.isRetired) this.#useAgain(known, 'it is listed again')
       return
     }
     if (known !== undefined) {
-      known.isListed = false
       this.lose(known, 'another container has its address')
       this.#remove(known)
     }
-    if (!item.draining) this.#join(addr, item.allocId, item.index)
+    if (listingOf(item) === 'listed') this.#join(addr, item.allocId, item.index)
   }
 
   #join(addr: string, allocId: string | undefined, index: number | undefined): PooledContainer {
     const container = new PooledContainer(addr, allocId, index, this.#parts.internals.slots.container(addr))
+    container.container.onLinkDown = () => this.#parts.onLinkDown(container)
     this.#containers.set(addr, container)
     this.#parts.onJoined(container)
     return container
   }
 
   #unlisted(container: PooledContainer): void {
-    container.isListed = false
-    if (container.state === 'lost') this.#remove(container)
-    else this.drain(container, 'the discovery does not list it any more')
+    container.listing = 'unlisted'
+    if (container.state === 'lost' || container.state === 'joining') this.#remove(container)
+    else this.#drain(container, 'the discovery does not list it any more')
   }
 
-  #revive(container: PooledContainer, slotCount: number | undefined): void {
+  /** Nothing new is handed out; the container leaves when its last lease has ended. */
+  #drain(container: PooledContainer, reason: string): void {
+    if (container.state !== 'lost' && container.state !== 'draining')
+      this.#turn(container, 'draining', reason)
+    this.#removeIfDone(container)
+  }
+
+  #useAgain(container: PooledContainer, reason: string): void {
+    if (container.state !== 'draining') return
+    this.#turn(container, 'suspect', reason)
+    this.#parts.onJoined(container)
+  }
+
+  #revive(container: PooledContainer, status: ContainerStatus): void {
     this.#remove(container)
-    if (!container.isListed) return
+    if (container.listing !== 'listed') return
     const fresh = this.#join(container.addr, container.allocId, container.index)
-    this.#addSlots(fresh, slotCount)
-    // What its workspaces hold is of the life before.
-    for (const pooled of fresh.slots) {
-      fresh.free.delete(pooled)
-      void this.#emptied(pooled)
-    }
+    this.#addSlots(fresh, status)
     this.#turn(fresh, 'healthy', 'it answers again')
   }
 
-  #addSlots(container: PooledContainer, announced: number | undefined): void {
-    const slotCount = this.#parts.slotsPerContainer ?? announced
+  #addSlots(container: PooledContainer, status: ContainerStatus): void {
+    const slotCount = fewer(this.#parts.slotsPerContainer, status.slots)
     if (slotCount === undefined || slotCount < 1) return
     const { executor, internals } = this.#parts
+    container.know(status)
+    container.idleSince = this.#now()
+    // What the workspaces of a lost life hold is somebody's.
+    const isUnclean = this.#unclean.delete(container.addr)
     for (const slot of internals.slots.slots(container.addr, slotCount)) {
       const pooled = { slot, runner: runnerOf(slot, executor), home: container, lease: undefined }
       container.slots.push(pooled)
-      container.free.add(pooled)
+      if (isUnclean) void this.#keeper.empty(pooled)
+      else container.free.add(pooled)
     }
-    container.idleSince = this.#now()
   }
 
   #turn(container: PooledContainer, to: ContainerState, reason: string): void {
@@ -185,51 +211,28 @@ export class Roster {
     else this.#parts.onFreed()
   }
 
-  #quarantined({ home, slot }: PooledSlot): void {
-    this.#parts.emit?.({ type: 'slot.quarantined', container: home.addr, slotId: slot.slotId })
-  }
-
-  /** A slot in quarantine gets another reset. */
-  async #tryAgain(pooled: PooledSlot): Promise<void> {
-    if (pooled.lease === undefined && pooled.runner.state === 'faulted') await this.#emptied(pooled)
-  }
-
-  async #emptied(pooled: PooledSlot): Promise<void> {
-    const { success } = await this.#parts.executor.resetSlot(pooled.slot)
-    if (pooled.home.state === 'lost' || pooled.lease !== undefined) return
-    if (success) this.#freed(pooled)
-    else this.#quarantined(pooled)
-  }
-
-  async #freeLater(pooled: PooledSlot): Promise<void> {
-    if ((await pooled.runner.untilFree()) === 'idle' && pooled.home.state !== 'lost') this.#freed(pooled)
-  }
-
-  #resetCall({ runner }: PooledSlot): ExecutionCall {
-    const { core, timeoutMs } = this.#parts.internals
-    const parts = {
-      slot: runner,
-      tool: 'reset',
-      executionId: crypto.randomUUID(),
-      timeoutMs,
-      signal: undefined,
-    }
-    const call = new ExecutionCall(aloneRequest({ ...parts, queuedAt: this.#now(), route: '/reset' }, {}))
-    core.admit(call)
-    return call
-  }
-
   #removeIfDone(container: PooledContainer): void {
-    if (!container.isLeased && !container.isListed) this.#remove(container)
+    if (!container.isHeld && container.listing === 'unlisted') this.#remove(container)
   }
 
   #remove(container: PooledContainer): void {
     this.#free.delete(container)
-    if (this.#containers.get(container.addr) === container) this.#containers.delete(container.addr)
+    if (!this.has(container)) return
+    this.#containers.delete(container.addr)
+    container.container.onLinkDown = undefined
     this.#parts.internals.core.clock.clearTimeout(container.timer)
   }
 
   #now(): number {
     return this.#parts.internals.core.clock.now()
   }
+}
+
+function listingOf({ draining }: DiscoveredContainer): Listing {
+  return draining ? 'draining' : 'listed'
+}
+
+/** The lower of two numbers, as far as they are known. */
+function fewer(limit: number | undefined, announced: number | undefined): number | undefined {
+  return limit === undefined || announced === undefined ? (limit ?? announced) : Math.min(limit, announced)
 }

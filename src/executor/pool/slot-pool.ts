@@ -1,6 +1,7 @@
 /** Floor 3: many agents, many slots, containers that come and go. Browser compatible. */
 import { type ActorRefFrom, createActor } from 'xstate'
 import { poolMachine } from '../../actors/pool.machine.ts'
+import { guarded } from '../guarded.ts'
 import { type ExecutorInternals, internalsOf } from '../internals.ts'
 import type { CallOptions, ExecuteOptions } from '../options.ts'
 import type { ExecutionResult } from '../results.ts'
@@ -11,13 +12,15 @@ import { Health } from './health.ts'
 import type { Lease, ReleaseOptions } from './lease.ts'
 import { checkedLease, executeLeased, type LeaseTuple } from './lease-batch.ts'
 import { LeaseBook } from './lease-book.ts'
+import { LeaseDesk, type LeaseRequest } from './lease-desk.ts'
+import type { PoolEvent } from './pool-events.ts'
 import * as options from './pool-options.ts'
 import { type PoolState, type PoolStats, poolStats } from './pool-stats.ts'
 import type { PooledContainer } from './pooled-container.ts'
 import { Roster } from './roster.ts'
 import { Scaler } from './scaler.ts'
 import { Trajectories } from './trajectories.ts'
-import { Waiter, Waiters } from './waiters.ts'
+import { Waiters } from './waiters.ts'
 import { watchDiscovery } from './watch-discovery.ts'
 
 /**
@@ -45,7 +48,9 @@ export class SlotPool implements AsyncDisposable {
   readonly #scaler: Scaler | undefined
   readonly #watching = new AbortController()
   readonly #leases: LeaseBook
+  readonly #desk: LeaseDesk
   readonly #firstLooks: Promise<void>[] = []
+  readonly #emit: ((event: PoolEvent) => void) | undefined
   #stopping: Promise<void> | undefined
 
   private constructor(checked: options.CheckedPoolOptions) {
@@ -56,29 +61,36 @@ export class SlotPool implements AsyncDisposable {
     this.#internals = internalsOf(executor)
     const { core } = this.#internals
     this.#waiters = new Waiters(core.clock)
-    this.#trajectories = new Trajectories(
-      (trajectoryId, signal) =>
-        this.#acquire(trajectoryId, core.queueTimeoutMs ?? checked.acquireTimeoutMs, signal),
-      () => core.clock.now(),
-    )
+    const emit = guarded(checked.onEvent)
+    this.#emit = emit
+    this.#trajectories = new Trajectories({
+      clock: core.clock,
+      waitMs: core.queueTimeoutMs ?? checked.acquireTimeoutMs,
+      acquire: (trajectoryId, signal) => this.#acquire({ trajectoryId, timeoutMs: Infinity, signal }),
+    })
     this.#actor = createActor(this.#wired(), core.actorOptions('pool'))
-    this.#health = new Health(
+    this.#health = new Health({
       core,
-      checked.healthCheckMs,
-      () => this.#roster,
-      (container) => this.#actor.send({ type: 'health.due', container: container.addr }),
-    )
+      everyMs: checked.healthCheckMs,
+      roster: () => this.#roster,
+      due: ({ addr }) => this.#actor.send({ type: 'health.due', container: addr }),
+      signal: this.#watching.signal,
+    })
     this.#roster = new Roster({
       executor,
       internals: this.#internals,
       slotsPerContainer: checked.slotsPerContainer,
-      emit: checked.onEvent,
+      emit,
       onFreed: () => this.#actor.send({ type: 'slots.freed' }),
       onJoined: (container) => this.#joined(container),
+      onLinkDown: (container) => this.#health.linkDown(container),
       onLeaseLost: (lease, reason) => this.#leases.lose(lease, reason),
     })
-    this.#leases = new LeaseBook({ executor, core, roster: this.#roster, emit: checked.onEvent })
-    this.#scaler = Scaler.of(checked, core, this.#waiters, this.#roster)
+    const { clock } = core
+    const [roster, waiters] = [this.#roster, this.#waiters]
+    this.#leases = new LeaseBook({ executor, core, roster, emit })
+    this.#desk = new LeaseDesk({ clock, roster, leases: this.#leases, waiters, emit })
+    this.#scaler = Scaler.of(checked, { core, waiters, roster, emit })
     this.#actor.start()
   }
 
@@ -113,8 +125,7 @@ export class SlotPool implements AsyncDisposable {
       timeoutMs = this.#options.acquireTimeoutMs,
       signal,
     } = options.checkedAcquireOptions(given)
-    const held = trajectoryId === undefined ? undefined : this.#leases.of(trajectoryId)
-    return held ?? this.#acquire(trajectoryId ?? null, timeoutMs, signal)
+    return this.#acquire({ trajectoryId: trajectoryId ?? null, timeoutMs, signal })
   }
 
   /** Runs one tool call in a lease: as `lease.execute`. */
@@ -179,7 +190,7 @@ export class SlotPool implements AsyncDisposable {
   #wired() {
     return poolMachine.provide({
       actions: {
-        serve: () => this.#serve(),
+        serve: () => this.#desk.serve(),
         checkHealth: ({ event }) => this.#look(event.type === 'health.due' ? event.container : ''),
         refuseWaiters: () => this.#waiters.refuseAll('stopped'),
         stopWatching: () => this.#watching.abort(),
@@ -195,9 +206,8 @@ export class SlotPool implements AsyncDisposable {
     return watchDiscovery(this.#options.discovery, {
       clock: this.#internals.core.clock,
       signal: this.#watching.signal,
-      limitMs: this.#options.acquireTimeoutMs,
       onChange: (containers) => this.#roster.update(containers),
-      onTrouble: (message) => this.#options.onEvent?.({ type: 'discovery.failed', message }),
+      onTrouble: (message) => this.#emit?.({ type: 'discovery.failed', message }),
     })
   }
 
@@ -211,28 +221,9 @@ export class SlotPool implements AsyncDisposable {
     if (container !== undefined) void this.#health.look(container)
   }
 
-  async #acquire(
-    trajectoryId: string | null,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Lease> {
+  async #acquire(request: LeaseRequest): Promise<Lease> {
     if (this.#state !== 'running') throw new AcquireError('stopped', 0, this.#waiters.size)
-    const waiter = new Waiter(trajectoryId, signal, this.#internals.core.clock.now())
-    const slot = this.#waiters.size === 0 && !signal?.aborted ? this.#roster.take() : undefined
-    if (slot !== undefined) return this.#leases.issue(slot, waiter)
-    if (timeoutMs === 0) throw new AcquireError('timeout', 0, this.#waiters.size)
-    this.#waiters.add(waiter, timeoutMs)
-    this.#options.onEvent?.({ type: 'acquire.waiting', trajectoryId, waiters: this.#waiters.size })
-    return waiter.lease
-  }
-
-  #serve(): void {
-    while (this.#waiters.size > 0) {
-      const slot = this.#roster.take()
-      if (slot === undefined) return
-      const waiter = this.#waiters.shift()
-      waiter?.serve(this.#leases.issue(slot, waiter))
-    }
+    return this.#desk.acquire(request)
   }
 
   async #stop(graceMs: number): Promise<void> {

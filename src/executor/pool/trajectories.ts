@@ -1,33 +1,36 @@
 /** Floor 3: agent runs, each with its own slot from its first call to its end. Browser compatible. */
-import { notRun } from '../../batching/settlement.ts'
-import { describeThrown } from '../../errors.ts'
+import { type Failed, notRun } from '../../batching/settlement.ts'
+import { describeThrown, SandboxError } from '../../errors.ts'
+import type { Clock } from '../../ports/clock.ts'
+import { AbortWatch } from '../abort-watch.ts'
+import { Deadlines, type Expiring } from '../deadlines.ts'
 import type { ExecuteOptions } from '../options.ts'
 import type { ExecutionResult } from '../results.ts'
 import type { ArgsOf } from '../slot.ts'
-import { AcquireError } from './acquire-error.ts'
+import { AcquireError, type AcquireFailure } from './acquire-error.ts'
 import { type Lease, notRunResult, type ReleaseOptions } from './lease.ts'
 
-/** A trajectory that has a slot, or waits for one. */
-interface Trajectory {
-  readonly lease: Promise<Lease>
-  /** Gives up the wait for a slot. */
-  readonly giveUp: AbortController
-  /** Calls that wait for the slot. */
-  waiting: number
+/** What trajectories need. */
+export interface TrajectoriesParts {
+  readonly clock: Clock
+  /** How long a call may wait for its trajectory's slot. */
+  readonly waitMs: number
+  /** Gets a trajectory its slot, however long that takes. */
+  readonly acquire: (trajectoryId: string, signal: AbortSignal) => Promise<Lease>
 }
-
-/** Gets a trajectory its slot. */
-export type AcquireFor = (trajectoryId: string, signal: AbortSignal) => Promise<Lease>
 
 /** One slot for each trajectory. */
 export class Trajectories {
+  readonly #parts: TrajectoriesParts
   readonly #running = new Map<string, Trajectory>()
-  readonly #acquire: AcquireFor
-  readonly #now: () => number
+  /** Trajectories whose slot is being given back. */
+  readonly #ending = new Map<string, Promise<void>>()
+  readonly #deadlines: Deadlines<WaitingCall>
+  readonly #aborts = new AbortWatch<WaitingCall>((call) => call.refuse('aborted'))
 
-  constructor(acquire: AcquireFor, now: () => number) {
-    this.#acquire = acquire
-    this.#now = now
+  constructor(parts: TrajectoriesParts) {
+    this.#parts = parts
+    this.#deadlines = new Deadlines(parts.clock, (call) => call.refuse('timeout'))
   }
 
   async run<T extends string>(
@@ -36,69 +39,148 @@ export class Trajectories {
     args: ArgsOf<T>,
     options: ExecuteOptions,
   ): Promise<ExecutionResult> {
-    const since = this.#now()
+    const since = this.#parts.clock.now()
     const trajectory = this.#running.get(trajectoryId) ?? this.#begin(trajectoryId)
     try {
-      const lease = await this.#leaseFor(trajectory, options.signal)
+      const lease =
+        trajectory.lease ?? (await this.#leaseFor(trajectoryId, trajectory, options.signal, since))
       return await lease.execute(tool, args, options)
     } catch (thrown) {
-      if (!(thrown instanceof AcquireError)) throw thrown
-      return refused(thrown, options.executionId, this.#now() - since)
+      const failure = failureOf(thrown)
+      if (failure === undefined) throw thrown
+      const { executionId = crypto.randomUUID() } = options
+      return notRunResult(failure, '', executionId, this.#parts.clock.now() - since)
     }
   }
 
-  /** Ends a trajectory: its slot goes to the next one. */
+  /** Ends a trajectory: its slot goes to the next one. One of the same name begins after it. */
   async end(trajectoryId: string, options: ReleaseOptions): Promise<void> {
     const trajectory = this.#running.get(trajectoryId)
     if (trajectory === undefined) return
     this.#running.delete(trajectoryId)
-    trajectory.giveUp.abort()
-    const lease = await trajectory.lease.catch(() => undefined)
-    await lease?.release(options)
+    const ended = trajectory.end(options)
+    this.#ending.set(trajectoryId, ended)
+    try {
+      await ended
+    } finally {
+      if (this.#ending.get(trajectoryId) === ended) this.#ending.delete(trajectoryId)
+    }
   }
 
   #begin(trajectoryId: string): Trajectory {
-    const giveUp = new AbortController()
-    const lease = this.#acquire(trajectoryId, giveUp.signal)
-    const trajectory = { lease, giveUp, waiting: 0 }
-    this.#running.set(trajectoryId, trajectory)
-    // Without a slot the trajectory has not begun: its next call tries again.
-    lease.catch(() => {
-      if (this.#running.get(trajectoryId) === trajectory) this.#running.delete(trajectoryId)
+    const before = this.#ending.get(trajectoryId)
+    const trajectory = new Trajectory(async (signal) => {
+      await before
+      return this.#parts.acquire(trajectoryId, signal)
     })
+    this.#running.set(trajectoryId, trajectory)
+    trajectory.acquired.then(
+      (lease) => {
+        // It came in the moment in which nobody wanted it any more.
+        if (this.#running.get(trajectoryId) !== trajectory) void lease.release({ reset: false })
+      },
+      () => this.#forget(trajectoryId, trajectory),
+    )
     return trajectory
   }
 
-  async #leaseFor(trajectory: Trajectory, signal: AbortSignal | undefined): Promise<Lease> {
-    trajectory.waiting += 1
+  async #leaseFor(
+    trajectoryId: string,
+    trajectory: Trajectory,
+    signal: AbortSignal | undefined,
+    since: number,
+  ): Promise<Lease> {
+    const { clock, waitMs } = this.#parts
+    const call = new WaitingCall(clock, since)
+    if (signal?.aborted) call.refuse('aborted')
+    else if (signal !== undefined) this.#aborts.watch(signal, call)
+    if (Number.isFinite(waitMs)) this.#deadlines.watch(call, since + waitMs)
     try {
-      return await (signal === undefined ? trajectory.lease : untilAborted(trajectory.lease, signal))
+      return await trajectory.wait(call)
     } finally {
-      trajectory.waiting -= 1
-      // Nobody wants the slot any more; once it is there this does nothing.
-      if (trajectory.waiting === 0 && signal?.aborted) trajectory.giveUp.abort()
+      this.#deadlines.drop(call)
+      if (signal !== undefined) this.#aborts.drop(signal, call)
+      if (trajectory.isUnwanted) {
+        this.#forget(trajectoryId, trajectory)
+        trajectory.giveUp()
+      }
     }
+  }
+
+  /** Without a slot the trajectory has not begun: its next call tries again. */
+  #forget(trajectoryId: string, trajectory: Trajectory): void {
+    if (this.#running.get(trajectoryId) === trajectory) this.#running.delete(trajectoryId)
   }
 }
 
-async function untilAborted(lease: Promise<Lease>, signal: AbortSignal): Promise<Lease> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(new AcquireError('aborted', 0, 0))
-  if (signal.aborted) abort()
-  else signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([promise, lease])
-  } finally {
-    signal.removeEventListener('abort', abort)
+/** A trajectory that has a slot, or waits for one. */
+class Trajectory {
+  /** Once it is there. */
+  lease: Lease | undefined
+  readonly acquired: Promise<Lease>
+  readonly #giveUp = new AbortController()
+  #waiting = 0
+
+  constructor(acquire: (signal: AbortSignal) => Promise<Lease>) {
+    this.acquired = acquire(this.#giveUp.signal).then((lease) => {
+      this.lease = lease
+      return lease
+    })
+  }
+
+  /** It has no slot, and no call waits for one any more. */
+  get isUnwanted(): boolean {
+    return this.lease === undefined && this.#waiting === 0
+  }
+
+  /** Leaves the queue. */
+  giveUp(): void {
+    this.#giveUp.abort()
+  }
+
+  /** Waits as long as the call may. */
+  async wait(call: WaitingCall): Promise<Lease> {
+    this.#waiting += 1
+    try {
+      return await Promise.race([call.refused, this.acquired])
+    } finally {
+      this.#waiting -= 1
+    }
+  }
+
+  async end(options: ReleaseOptions): Promise<void> {
+    this.giveUp()
+    const lease = await this.acquired.catch(() => undefined)
+    await lease?.release(options)
+  }
+}
+
+/** A call that waits for the slot of its trajectory. */
+class WaitingCall implements Expiring {
+  deadlineBucket: number | undefined
+  readonly #refused = Promise.withResolvers<never>()
+
+  constructor(
+    readonly clock: Clock,
+    readonly since: number,
+  ) {
+    this.refused.catch(() => {})
+  }
+
+  get refused(): Promise<never> {
+    return this.#refused.promise
+  }
+
+  refuse(failure: AcquireFailure): void {
+    this.#refused.reject(new AcquireError(failure, this.clock.now() - this.since, 0))
   }
 }
 
 const codes = { timeout: 'deadline', aborted: 'aborted', stopped: 'closed' } as const
 
-function refused(
-  error: AcquireError,
-  executionId = crypto.randomUUID() as string,
-  waitedMs: number,
-): ExecutionResult {
-  return notRunResult(notRun(codes[error.failure], describeThrown(error)), '', executionId, waitedMs)
+/** Why a call found no slot to run in; undefined for anything else. */
+function failureOf(thrown: unknown): Failed | undefined {
+  if (thrown instanceof AcquireError) return notRun(codes[thrown.failure], describeThrown(thrown))
+  const isOver = thrown instanceof SandboxError && thrown.code === 'lease'
+  return isOver ? notRun('closed', describeThrown(thrown)) : undefined
 }

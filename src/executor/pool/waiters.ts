@@ -32,6 +32,7 @@ export class Waiter implements Expiring {
 /** The queue. */
 export class Waiters {
   readonly #queue = new Set<Waiter>()
+  readonly #byTrajectory = new Map<string, Set<Waiter>>()
   readonly #clock: Clock
   readonly #deadlines: Deadlines<Waiter>
   readonly #aborts = new AbortWatch<Waiter>((waiter) => this.#refuse(waiter, 'aborted'))
@@ -53,11 +54,8 @@ export class Waiters {
 
   /** Lets one wait for at most `timeoutMs`. */
   add(waiter: Waiter, timeoutMs: number): void {
-    if (waiter.signal?.aborted) {
-      waiter.refuse(this.#error(waiter, 'aborted'))
-      return
-    }
     this.#queue.add(waiter)
+    if (waiter.trajectoryId !== null) this.#ofTrajectory(waiter.trajectoryId).add(waiter)
     if (Number.isFinite(timeoutMs)) this.#deadlines.watch(waiter, waiter.since + timeoutMs)
     if (waiter.signal !== undefined) this.#aborts.watch(waiter.signal, waiter)
   }
@@ -67,6 +65,14 @@ export class Waiters {
     const [first] = this.#queue
     if (first !== undefined) this.#forget(first)
     return first
+  }
+
+  /** Gives a trajectory's lease to all who wait for it. */
+  serveOf(trajectoryId: string, lease: Lease): void {
+    for (const waiter of this.#byTrajectory.get(trajectoryId) ?? []) {
+      this.#forget(waiter)
+      waiter.serve(lease)
+    }
   }
 
   refuseAll(failure: AcquireFailure): void {
@@ -86,5 +92,18 @@ export class Waiters {
     this.#queue.delete(waiter)
     this.#deadlines.drop(waiter)
     if (waiter.signal !== undefined) this.#aborts.drop(waiter.signal, waiter)
+    const { trajectoryId } = waiter
+    if (trajectoryId === null) return
+    const others = this.#ofTrajectory(trajectoryId)
+    others.delete(waiter)
+    if (others.size === 0) this.#byTrajectory.delete(trajectoryId)
+  }
+
+  #ofTrajectory(trajectoryId: string): Set<Waiter> {
+    const known = this.#byTrajectory.get(trajectoryId)
+    if (known !== undefined) return known
+    const waiters = new Set<Waiter>()
+    this.#byTrajectory.set(trajectoryId, waiters)
+    return waiters
   }
 }

@@ -1,14 +1,16 @@
 /** Floor 3: follows a discovery. Browser compatible. */
+import { describeThrown } from '../../errors.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { DiscoveredContainer, Discovery } from '../../ports/discovery.ts'
 import { PoolStartError } from './acquire-error.ts'
 
-/** Who is told, and for how long. */
+/** How long the first list may take. */
+const firstListMs = 60_000
+
+/** Who is told. */
 export interface Watch {
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** How long the first list may take. */
-  readonly limitMs: number
   onChange(containers: readonly DiscoveredContainer[]): void
   onTrouble(message: string): void
 }
@@ -17,23 +19,23 @@ export interface Watch {
 export async function watchDiscovery(discovery: Discovery, watch: Watch): Promise<void> {
   const known = Promise.withResolvers<void>()
   let trouble = 'no list of containers came'
-  const timer = watch.clock.setTimeout(
-    () => known.reject(new PoolStartError(trouble, watch.limitMs)),
-    watch.limitMs,
-  )
-  void discovery.watch(
-    {
-      onChange: (containers) => {
-        watch.onChange(containers)
-        known.resolve()
-      },
-      onTrouble: ({ message }) => {
-        trouble = message
-        watch.onTrouble(message)
-      },
+  const listeners = {
+    onChange: (containers: readonly DiscoveredContainer[]) => {
+      watch.onChange(containers)
+      known.resolve()
     },
-    watch.signal,
-  )
+    onTrouble: ({ message }: { readonly message: string }) => {
+      trouble = message
+      watch.onTrouble(message)
+    },
+  }
+  const late = () => known.reject(new PoolStartError(trouble, firstListMs))
+  const timer = watch.clock.setTimeout(late, firstListMs)
+  discovery.watch(listeners, watch.signal).catch((thrown: unknown) => {
+    // The port says that it never does.
+    listeners.onTrouble({ message: `The discovery has ended: ${describeThrown(thrown)}` })
+    late()
+  })
   try {
     await known.promise
   } finally {

@@ -1,167 +1,228 @@
-/** Random acquire, release, call, crash, return, reset failure, loss: no double owner, no lost slot, no lost waiter. */
+/**
+ * Random acquire, release, call, crash, return, failed reset, loss: no double owner, no lost slot, no lost waiter, first
+ * come first served. `POOL_RUNS=1000 POOL_SEED=$RANDOM bun test tests/executor/pool/model.test.ts` is a campaign.
+ */
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { SimulatedClock } from 'xstate'
-import { createMemoryTransport, type Lease, SandboxExecutor, SlotPool } from '../../../mod.ts'
-import type { DiscoveredContainer, DiscoveryListeners } from '../../../src/ports/discovery.ts'
+import { createMemoryTransport, type Lease, type PoolEvent, SandboxExecutor, SlotPool } from '../../../mod.ts'
 import { settled } from '../../support/scripted-container.ts'
+import { type Host, hosts, slotsEach, World } from './world.ts'
 
-const hosts = ['a:1', 'b:1', 'c:1']
-const slotsEach = 3
-const steps = Number(process.env.POOL_STEPS ?? 10_000)
+const runs = Number(process.env.POOL_RUNS ?? 50)
+const seed = Number(process.env.POOL_SEED ?? 8)
+/** Times 50 runs: 10,000. */
+const stepsEach = 200
 
-const step = fc.oneof(
-  { weight: 8, arbitrary: fc.constant({ kind: 'acquire' } as const) },
+type Step =
+  | { readonly kind: 'acquire'; readonly patienceMs: number; readonly givesUp: boolean }
+  | { readonly kind: 'release'; readonly at: number; readonly reset: boolean }
+  | { readonly kind: 'call' | 'reset'; readonly at: number }
+  | { readonly kind: 'run' | 'end'; readonly trajectory: string }
+  | { readonly kind: 'failResets'; readonly count: number }
+  | { readonly kind: 'crash' | 'unlist' | 'startAnew'; readonly host: Host }
+  | { readonly kind: 'pass'; readonly ms: number }
+
+const of = <K extends Step['kind']>(kind: K) => fc.constant(kind)
+const at = fc.nat({ max: 1_000 })
+const host = fc.constantFrom(...hosts)
+const trajectory = fc.constantFrom('t', 'u', 'v')
+const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.record({ kind: fc.constant('release' as const), at: fc.nat(), reset: fc.boolean() }),
+    arbitrary: fc.record({
+      kind: of('acquire'),
+      patienceMs: fc.constantFrom(500, 20_000, 20_000),
+      givesUp: fc.boolean(),
+    }),
   },
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant('call' as const), at: fc.nat() }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('reset' as const), at: fc.nat() }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({ kind: fc.constant('failResets' as const), count: fc.nat({ max: 2 }) }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('toggle' as const), host: fc.constantFrom(...hosts) }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('unlist' as const), host: fc.constantFrom(...hosts) }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 100, max: 3_000 }) }),
-  },
+  { weight: 8, arbitrary: fc.record({ kind: of('release'), at, reset: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.record({ kind: of('call'), at }) },
+  { weight: 4, arbitrary: fc.record({ kind: of('run'), trajectory }) },
+  { weight: 2, arbitrary: fc.record({ kind: of('end'), trajectory }) },
+  { weight: 2, arbitrary: fc.record({ kind: of('reset'), at }) },
+  { weight: 2, arbitrary: fc.record({ kind: of('failResets'), count: fc.nat({ max: 2 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: of('crash'), host }) },
+  { weight: 1, arbitrary: fc.record({ kind: of('unlist'), host }) },
+  { weight: 1, arbitrary: fc.record({ kind: of('startAnew'), host }) },
+  { weight: 4, arbitrary: fc.record({ kind: of('pass'), ms: fc.integer({ min: 100, max: 3_000 }) }) },
 )
 
-/** In parts: one sample of 10,000 of these never ends in fast-check 4.10. */
-function* sampled(): Generator<typeof step extends fc.Arbitrary<infer T> ? T : never> {
-  const part = 500
-  for (let at = 0; at < steps; at += part)
-    yield* fc.sample(step, { numRuns: Math.min(part, steps - at), seed: at + 1 })
+/** Plays steps, and keeps book of who should own what. */
+class Play implements AsyncDisposable {
+  readonly world = new World()
+  readonly #clock = new SimulatedClock()
+  readonly #executor = new SandboxExecutor(
+    { transport: createMemoryTransport((request) => this.world.handle(request)), retry: { delayMs: 100 } },
+    { clock: this.#clock, random: () => 0.5 },
+  )
+  readonly #owners = new Map<string, number>()
+  readonly #leases: Lease[] = []
+  readonly #released = new Set<Lease>()
+  readonly #results: Promise<unknown>[] = []
+  readonly #givingUp: AbortController[] = []
+  #pool: SlotPool | undefined
+  #lastServed = 0
+  asked = 0
+  served = 0
+  refused = 0
+
+  get pool(): SlotPool {
+    if (this.#pool === undefined) throw new Error('Not started')
+    return this.#pool
+  }
+
+  async start(): Promise<void> {
+    this.#pool = await SlotPool.start({
+      discovery: this.world,
+      executor: this.#executor,
+      healthCheckMs: 1_000,
+      acquireTimeoutMs: 20_000,
+      onEvent: (event) => this.#watchOwners(event),
+    })
+  }
+
+  async step(step: Step): Promise<void> {
+    const lease =
+      'at' in step && this.#leases.length > 0 ? this.#leases[step.at % this.#leases.length] : undefined
+    switch (step.kind) {
+      case 'acquire':
+        this.#acquire(step.patienceMs, step.givesUp)
+        break
+      case 'release':
+        if (lease !== undefined) this.#release(lease, step)
+        break
+      case 'call':
+        if (lease !== undefined) this.#call(lease)
+        break
+      case 'reset':
+        lease?.reset().catch(() => {})
+        break
+      case 'run':
+        this.#results.push(this.pool.run(step.trajectory, 'bash', { command: 'x' }, { timeoutMs: 1_000 }))
+        break
+      case 'end':
+        void this.pool.end(step.trajectory)
+        break
+      case 'failResets':
+        this.world.failingResets = step.count
+        break
+      case 'crash':
+        this.world.crashOrComeBack(step.host)
+        break
+      case 'unlist':
+        this.world.leaveOrJoin(step.host)
+        break
+      case 'startAnew':
+        this.world.startAnew(step.host)
+        break
+      case 'pass':
+        this.#clock.increment(step.ms)
+        for (const controller of this.#givingUp.splice(0)) controller.abort()
+        break
+    }
+    await settled()
+    this.#count()
+  }
+
+  /** Everything is well again, everybody lets go, time passes. */
+  async calmDown(): Promise<unknown[]> {
+    this.world.allWell()
+    for (let turn = 0; turn < 200; turn += 1) {
+      for (const lease of this.#leases.splice(0)) void lease.release()
+      for (const name of ['t', 'u', 'v']) void this.pool.end(name)
+      this.#clock.increment(500)
+      await settled()
+      this.#count()
+    }
+    return Promise.all(this.#results)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool?.stop({ graceMs: 0 })
+    await this.#executor.close({ graceMs: 0 })
+  }
+
+  #acquire(timeoutMs: number, givesUp: boolean): void {
+    this.asked += 1
+    const place = this.asked
+    const controller = new AbortController()
+    if (givesUp) this.#givingUp.push(controller)
+    this.pool.acquire({ timeoutMs, signal: controller.signal }).then(
+      (lease) => {
+        this.served += 1
+        if (place < this.#lastServed)
+          this.world.violations.push(`place ${place} was served after place ${this.#lastServed}`)
+        this.#lastServed = place
+        this.#leases.push(lease)
+      },
+      () => {
+        this.refused += 1
+      },
+    )
+  }
+
+  #release(lease: Lease, { at, reset }: { readonly at: number; readonly reset: boolean }): void {
+    if (!reset && !this.#released.has(lease) && !lease.signal.aborted)
+      this.world.generous.add(lease.generation)
+    this.#released.add(lease)
+    void lease.release({ reset })
+    // Half of the holders forget that they have released.
+    if (at % 2 === 0) this.#leases.splice(this.#leases.indexOf(lease), 1)
+  }
+
+  #call(lease: Lease): void {
+    const executionId = `${lease.generation}:${crypto.randomUUID()}`
+    const call = lease.bash('x', { executionId, timeoutMs: 1_000 })
+    this.#results.push(call.catch((reason: { code: string }) => reason.code))
+  }
+
+  #watchOwners(event: PoolEvent): void {
+    if (!event.type.startsWith('lease.') || !('generation' in event)) return
+    const key = `${event.container}/${event.slotId}`
+    const owner = this.#owners.get(key)
+    if (event.type !== 'lease.acquired') {
+      if (owner === event.generation) this.#owners.delete(key)
+      return
+    }
+    if (owner !== undefined)
+      this.world.violations.push(`${key}: leased to ${event.generation}, held by ${owner}`)
+    this.#owners.set(key, event.generation)
+  }
+
+  /** The parts add up, what is leased is owned, and nobody waits beside a free slot. */
+  #count(): void {
+    const { slots, leases, waiters, containers } = this.pool.stats()
+    const sum = slots.free + slots.leased + slots.resetting + slots.faulted
+    if (sum !== slots.total) this.world.violations.push(`${JSON.stringify(slots)} does not add up`)
+    if (leases !== this.#owners.size)
+      this.world.violations.push(`${leases} leases, ${this.#owners.size} owners`)
+    const free = containers.filter(({ state, slots }) => state === 'healthy' && slots.free > 0)
+    if (waiters > 0 && free.length > 0) this.world.violations.push(`${waiters} wait beside a free slot`)
+  }
 }
 
-/** Containers in memory, and what they see: the witness. */
-class World {
-  readonly down = new Set<string>()
-  readonly unlisted = new Set<string>()
-  failingResets = 0
-  readonly violations: string[] = []
-  /** The newest owner that each slot has seen. */
-  readonly #newest = new Map<string, number>()
-  listeners: DiscoveryListeners | undefined
-
-  async handle(request: Request): Promise<Response> {
-    const { host, pathname } = new URL(request.url)
-    await Promise.resolve()
-    if (this.down.has(host)) throw Object.assign(new Error('reset'), { code: 'ECONNRESET' })
-    if (request.method === 'GET') return Response.json({ status: 'ok', slots: slotsEach })
-    const body = (await request.json()) as { slot_id: string; execution_id?: string }[] | { slot_id: string }
-    if (pathname === '/reset')
-      return Response.json({ success: this.failingResets-- <= 0, error: 'disk full' })
-    const items = Array.isArray(body) ? body : [body as { slot_id: string; execution_id?: string }]
-    const answers = items.map((item) => this.#ran(host, item.slot_id, item.execution_id ?? ''))
-    return Response.json(Array.isArray(body) ? answers : answers[0])
-  }
-
-  #ran(host: string, slotId: string, executionId: string): object {
-    const generation = Number(executionId.split(':')[0])
-    const key = `${host}/${slotId}`
-    const newest = this.#newest.get(key) ?? 0
-    if (generation < newest) this.violations.push(`${key}: owner ${generation} ran after owner ${newest}`)
-    this.#newest.set(key, Math.max(newest, generation))
-    return { success: true, output: executionId, execution_id: executionId }
-  }
-
-  listed(): DiscoveredContainer[] {
-    return hosts.filter((host) => !this.unlisted.has(host)).map((addr) => ({ addr }))
-  }
-
-  watch = async (listeners: DiscoveryListeners): Promise<void> => {
-    this.listeners = listeners
-    listeners.onChange(this.listed())
-  }
-}
-
-test(`${steps} random steps (promise 11)`, async () => {
-  const world = new World()
-  const clock = new SimulatedClock()
-  const transport = createMemoryTransport((request) => world.handle(request))
-  const executor = new SandboxExecutor({ transport, retry: { delayMs: 100 } }, { clock, random: () => 0.5 })
-  const owners = new Map<string, number>()
-  const pool = await SlotPool.start({
-    discovery: world,
-    executor,
-    healthCheckMs: 1_000,
-    acquireTimeoutMs: 20_000,
-    onEvent: (event) => {
-      if (!event.type.startsWith('lease.') || !('generation' in event)) return
-      const key = `${event.container}/${event.slotId}`
-      const owner = owners.get(key)
-      if (event.type === 'lease.acquired') {
-        if (owner !== undefined)
-          world.violations.push(`${key}: leased to ${event.generation}, held by ${owner}`)
-        owners.set(key, event.generation)
-      } else if (owner === event.generation) owners.delete(key)
-    },
+test(`${runs * stepsEach} random steps (promise 11)`, async () => {
+  let [played, served] = [0, 0]
+  const steps = fc.array(step, { minLength: stepsEach, maxLength: stepsEach, size: 'max' })
+  const property = fc.asyncProperty(steps, async (given) => {
+    await using play = new Play()
+    await play.start()
+    for (const each of given) await play.step(each)
+    const results = await play.calmDown()
+    expect(play.world.violations).toEqual([])
+    expect([play.served + play.refused, play.pool.stats().waiters]).toEqual([play.asked, 0])
+    const total = hosts.length * slotsEach
+    const counts = { total, free: total, leased: 0, resetting: 0, faulted: 0 }
+    expect(play.pool.stats().slots).toEqual(counts)
+    for (const result of results) {
+      if (typeof result === 'string') expect(result).toBe('lease')
+      else expect(['exited', 'not-run', 'unknown']).toContain((result as { outcome: string }).outcome)
+    }
+    played += given.length
+    served += play.served
   })
-  const leases: Lease[] = []
-  let [asked, served, refused] = [0, 0, 0]
-  const results: Promise<unknown>[] = []
-  for (const each of sampled()) {
-    const lease = 'at' in each && leases.length > 0 ? leases[each.at % leases.length] : undefined
-    if (each.kind === 'acquire') {
-      asked += 1
-      void pool.acquire().then(
-        (got) => {
-          served += 1
-          leases.push(got)
-        },
-        () => {
-          refused += 1
-        },
-      )
-    } else if (each.kind === 'release' && lease !== undefined) {
-      void lease.release({ reset: each.reset })
-      // Half of the holders forget that they have released.
-      if (each.at % 2 === 0) leases.splice(leases.indexOf(lease), 1)
-    } else if (each.kind === 'call' && lease !== undefined) {
-      const executionId = `${lease.generation}:${crypto.randomUUID()}`
-      results.push(
-        lease.bash('x', { executionId, timeoutMs: 1_000 }).catch((reason: { code: string }) => reason.code),
-      )
-    } else if (each.kind === 'reset' && lease !== undefined) {
-      void lease.reset().catch(() => {})
-    } else if (each.kind === 'failResets') world.failingResets = each.count
-    else if (each.kind === 'toggle') {
-      if (!world.down.delete(each.host)) world.down.add(each.host)
-    } else if (each.kind === 'unlist') {
-      if (!world.unlisted.delete(each.host)) world.unlisted.add(each.host)
-      world.listeners?.onChange(world.listed())
-    } else if (each.kind === 'pass') clock.increment(each.ms)
-    await settled()
-  }
-  world.down.clear()
-  world.unlisted.clear()
-  world.failingResets = 0
-  world.listeners?.onChange(world.listed())
-  for (let turn = 0; turn < 200; turn += 1) {
-    for (const lease of leases.splice(0)) void lease.release()
-    clock.increment(500)
-    await settled()
-  }
-  expect(world.violations).toEqual([])
-  expect([served + refused, pool.stats().waiters]).toEqual([asked, 0])
-  const total = hosts.length * slotsEach
-  expect(pool.stats().slots).toEqual({ total, free: total, leased: 0, faulted: 0 })
-  for (const result of await Promise.all(results)) {
-    if (typeof result === 'object')
-      expect(['exited', 'not-run', 'unknown']).toContain((result as { outcome: string }).outcome)
-    else expect(result).toBe('lease')
-  }
-  expect(served).toBeGreaterThan(steps / 50)
-  await pool.stop({ graceMs: 0 })
-  await executor.close({ graceMs: 0 })
-}, 300_000)
+  await fc.assert(property, { numRuns: runs, seed, endOnFailure: process.env.POOL_SHRINK === undefined })
+  expect(played).toBe(runs * stepsEach)
+  expect(served).toBeGreaterThan(played / 50)
+}, 600_000)
