@@ -28,11 +28,13 @@ const noNetwork = (metadata = 'metadata'): Difference => ({
 
 /** What the metadata of a `bash` call tells beside what base servers tell. */
 const additions = (metadata = 'metadata'): readonly Difference[] =>
-  ['stdout', 'stderr', 'stdout_bytes', 'stderr_bytes', 'truncated', 'duration'].map((key) => ({
-    why: 'an addition: stdout and stderr apart, true counts, the time it took in seconds',
-    path: `${metadata}.${key}`,
-    here: '*',
-  }))
+  [...['stdout', 'stderr', 'stdout_bytes', 'stderr_bytes', 'truncated'], ...['signal', 'duration']].map(
+    (key) => ({
+      why: 'an addition: stdout and stderr apart, true counts, the signal, the time it took in seconds',
+      path: `${metadata}.${key}`,
+      here: '*',
+    }),
+  )
 
 const notYet = (tool: string): readonly Difference[] => [
   { why: `${tool} comes later`, path: 'success', here: false },

@@ -1,6 +1,9 @@
 /** What runs inside a sandbox before the command does: shell scripts as data. */
 
-/** The command comes on it: its length in bytes, a newline, its bytes. The server's end is the sandbox's lifeline. */
+/**
+ * The command comes on it: its length in bytes, a newline, its bytes. After the length may stand {@link STDIN_FOLLOWS}:
+ * then all that follows the command is its stdin. The server's end is the sandbox's lifeline.
+ */
 export const COMMAND_FD = 3
 /**
  * The shell tells on its stdout that it waits for a command, and then that it has taken it. Nothing that is not ours can
@@ -8,6 +11,8 @@ export const COMMAND_FD = 3
  */
 export const READY_MARK = 'R'
 export const TOOK_MARK = 'T'
+
+export const STDIN_FOLLOWS = '+'
 
 /** Bounds of one call's processes. They are hard: a process without capabilities can only lower them. */
 export interface ProcessLimits {
@@ -43,7 +48,8 @@ export function shellScript(limits: ProcessLimits | null): string {
     `IFS= read -r <&${COMMAND_FD} || exit 125`,
     'BASH_EXECUTION_STRING=',
     // -N reads whole blocks from a pipe; other ways read single bytes, or fork.
-    `{ [[ $REPLY == 0 ]] || LC_ALL=C read -r -N "$REPLY" BASH_EXECUTION_STRING <&${COMMAND_FD}; } || exit 125`,
+    `{ [[ $REPLY == 0* ]] || LC_ALL=C read -r -N "\${REPLY%${STDIN_FOLLOWS}}" BASH_EXECUTION_STRING <&${COMMAND_FD}; } || exit 125`,
+    `[[ $REPLY != *${STDIN_FOLLOWS} ]] || exec 0<&${COMMAND_FD}`,
     'unset REPLY',
     `printf ${TOOK_MARK}`,
     `exec ${COMMAND_FD}<&-`,
