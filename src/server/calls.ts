@@ -11,6 +11,7 @@ import type { OnOutput } from './sandbox/shell.ts'
 import type { Slot, SlotTable } from './slot-table.ts'
 import { bash } from './tools/bash.ts'
 import { readFile, writeFile } from './tools/files.ts'
+import { tmux } from './tools/tmux.ts'
 import {
   type Checked,
   check,
@@ -59,6 +60,7 @@ const tools: ReadonlyMap<string, Tool> = new Map([
   ['bash', bash],
   ['read_file', readFile],
   ['write_file', writeFile],
+  ['tmux', tmux],
 ])
 
 /** `refused`: nothing ran, since the request itself is wrong. */

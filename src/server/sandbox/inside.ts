@@ -31,19 +31,24 @@ export function limitsScript(limits: ProcessLimits): string {
   return `ulimit -c 0 -u ${processes} -v ${kib(memoryBytes)} -f ${kib(fileBytes)} -n ${openFiles} || exit 125`
 }
 
-/**
- * Takes a command and runs it as `bash -c COMMAND` would. It comes on a descriptor, since arguments end at 128 KiB, and
- * its length is told, so that half a command from a server that died is never run.
- */
-export function shellScript(limits: ProcessLimits | null): string {
-  const sandboxed = (limits: ProcessLimits) => [
+/** The words of a sandbox's shell before all others. */
+function sandboxedScript(limits: ProcessLimits | null): readonly string[] {
+  if (limits === null) return []
+  return [
     'exec 2>&8 8>&-',
     // What a tool call does must not cost the server its life when memory runs out.
     '{ echo 1000 > /proc/self/oom_score_adj; } 2> /dev/null',
     limitsScript(limits),
   ]
+}
+
+/**
+ * Takes a command and runs it as `bash -c COMMAND` would. It comes on a descriptor, since arguments end at 128 KiB, and
+ * its length is told, so that half a command from a server that died is never run.
+ */
+export function shellScript(limits: ProcessLimits | null): string {
   return [
-    ...(limits === null ? [] : sandboxed(limits)),
+    ...sandboxedScript(limits),
     `printf ${READY_MARK}`,
     `IFS= read -r <&${COMMAND_FD} || exit 125`,
     'BASH_EXECUTION_STRING=',
@@ -54,6 +59,15 @@ export function shellScript(limits: ProcessLimits | null): string {
     `printf ${TOOK_MARK}`,
     `exec ${COMMAND_FD}<&-`,
     'eval "$BASH_EXECUTION_STRING"',
+  ].join('\n')
+}
+
+/** Becomes a shell for a person, or a model, at a terminal. Its history is not kept in the workspace. */
+export function terminalScript(limits: ProcessLimits | null): string {
+  return [
+    ...sandboxedScript(limits),
+    `exec ${COMMAND_FD}<&-`,
+    "PS1='$ ' HISTFILE= TERM=xterm-256color exec bash --norc --noprofile -i",
   ].join('\n')
 }
 
