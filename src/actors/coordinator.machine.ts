@@ -1,9 +1,9 @@
 /**
  * Floor 2: the chart of a container's coordinator.
  *
- * Three regions: calls come in (intake), posts go out (wire), and the container is there or not (link). It is told
- * that a tick began, not of each call: one to three events a post. Which calls go out is decided by pure rules
- * (batching/) and travels in the event.
+ * Four regions: calls come in (intake), posts go out (wire), calls that were given up are ended on the server
+ * (cancelling), and the container is there or not (link). It is told that a tick began, not of each call: one to three
+ * events a post. Which calls go out is decided by pure rules (batching/) and travels in the event.
  */
 import { setup } from 'xstate'
 import type { Call, CoordinatorEvent } from './messages.ts'
@@ -17,6 +17,8 @@ const coordinatorSetup = setup({
     scheduleTick: nothing,
     /** Sends the event's batches. */
     post: nothing,
+    /** Asks the server to end the event's calls. */
+    postCancel: nothing,
     /** Reads the container's health: one attempt for all that wait. */
     probe: nothing,
     /** Asks to be told when the pause is over. */
@@ -46,16 +48,33 @@ export const coordinatorMachine = coordinatorSetup.createMachine({
           on: {
             'tick.post': { target: 'posting', actions: 'post' },
             'post.more': { target: 'posting', actions: 'post' },
-            'probe.answered': { target: 'posting', actions: 'post' },
           },
         },
         posting: {
           on: {
             'tick.post': { actions: 'post' },
             'post.more': { actions: 'post' },
-            'probe.answered': { actions: 'post' },
             'post.ended': {},
             'post.drained': 'quiet',
+          },
+          initial: 'waiting',
+          states: {
+            waiting: { on: { 'post.answering': 'streaming' } },
+            streaming: { description: 'Results come back, each as its call ends.' },
+          },
+        },
+      },
+    },
+    cancelling: {
+      initial: 'calm',
+      states: {
+        calm: { on: { 'cancel.post': { target: 'asking', actions: 'postCancel' } } },
+        asking: {
+          description: 'The server ends calls that were given up.',
+          on: {
+            'cancel.post': { actions: 'postCancel' },
+            'cancel.ended': {},
+            'cancel.drained': 'calm',
           },
         },
       },
@@ -67,19 +86,33 @@ export const coordinatorMachine = coordinatorSetup.createMachine({
           description: 'Not tried yet, or not since it was lost.',
           on: {
             'tick.probe': { target: 'probing', actions: 'probe' },
-            'probe.idle': 'up',
+            'probe.base': 'up.base',
+            'probe.extended': 'up.extended',
             'link.lost': { target: 'down', actions: 'schedulePause' },
           },
         },
         probing: {
           description: 'One attempt for all calls that wait.',
           on: {
-            'probe.answered': 'up',
-            'probe.idle': 'up',
+            'probe.base': 'up.base',
+            'probe.extended': 'up.extended',
             'probe.failed': { target: 'down', actions: 'schedulePause' },
           },
         },
-        up: { on: { 'link.lost': { target: 'down', actions: 'schedulePause' } } },
+        up: {
+          on: { 'link.lost': { target: 'down', actions: 'schedulePause' } },
+          initial: 'base',
+          states: {
+            base: { on: { 'probe.extended': 'extended' } },
+            extended: {
+              description: 'It has a ledger: what was cut is asked for again, and runs once.',
+              on: {
+                'probe.base': 'base',
+                'link.stale': { target: '#coordinator.link.probing', actions: 'probe' },
+              },
+            },
+          },
+        },
         down: {
           description: 'A pause before the next attempt; it grows.',
           on: {

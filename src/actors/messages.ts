@@ -1,6 +1,7 @@
 /** Floor 2: every event that actors exchange. Plain data; what a call's promise is, only the executor knows. */
 import type { Lane } from '../batching/lanes.ts'
 import type { Failed, Settlement } from '../batching/settlement.ts'
+import type { Feature } from '../protocol/health.ts'
 import type { PostRoute } from '../protocol/routes.ts'
 
 /** One piece of a slot's work: a tool call, a reset or an artifact call, ready to be sent. */
@@ -15,6 +16,8 @@ export interface Call {
   readonly bytes: number
   /** What the tool may take. */
   readonly timeoutMs: number
+  /** What its server must have beyond the base protocol. */
+  readonly needs: readonly Feature[]
 }
 
 /** A call came to its end. */
@@ -37,8 +40,10 @@ export type SlotEvent<C extends Call = Call> =
   /** A tool or artifact call came. */
   | { readonly type: 'execute'; readonly call: C }
   | { readonly type: 'reset'; readonly call: C }
-  /** The caller gave up a call that is posted. */
+  /** The caller gave up a call that is posted, and the server cannot end it. */
   | ({ readonly type: 'cancel' } & Ended<C>)
+  /** The caller gave up a call that is posted, and the server can end it. */
+  | { readonly type: 'cancel.ask'; readonly call: C }
   /** The call that ran has ended; nothing waits. */
   | ({ readonly type: 'settled' } & Ended<C>)
   /** The call that ran has ended, and the next one starts. */
@@ -62,20 +67,30 @@ export type CoordinatorEvent<C extends Call = Call> =
   | { readonly type: 'tick.empty' }
   /** Within a tick a batch is full, or part of a post goes out again. */
   | { readonly type: 'post.more'; readonly batches: readonly (readonly C[])[] }
+  /** The answer of a post has begun: its results come as its calls end. */
+  | { readonly type: 'post.answering' }
   /** A post has ended, others are on their way. */
   | { readonly type: 'post.ended' }
   /** The last post has ended. */
   | { readonly type: 'post.drained' }
-  /** The container is there: what waited for it goes out. */
-  | { readonly type: 'probe.answered'; readonly batches: readonly (readonly C[])[] }
-  /** The container is there, and no call waits any more. */
-  | { readonly type: 'probe.idle' }
+  /** The container is there, and speaks the base protocol. */
+  | { readonly type: 'probe.base' }
+  /** The container is there, and has a ledger: results come back one by one, and may be asked for again. */
+  | { readonly type: 'probe.extended' }
   | { readonly type: 'probe.failed' }
-  /** The container could not be reached, or asked for a pause. */
+  /** The container could not be reached, cut an answer, or asked for a pause. */
   | { readonly type: 'link.lost' }
+  /** The container is another one than was thought. */
+  | { readonly type: 'link.stale' }
   | { readonly type: 'pause.over' }
   /** The pause is over, and no call waits. */
   | { readonly type: 'pause.idle' }
+  /** The tick is over: these were given up while they were posted. */
+  | { readonly type: 'cancel.post'; readonly calls: readonly C[] }
+  /** A cancellation has its answer, others are on their way. */
+  | { readonly type: 'cancel.ended' }
+  /** The last cancellation has its answer. */
+  | { readonly type: 'cancel.drained' }
 
 /** What a pool's chart understands. */
 export type PoolEvent =

@@ -21,6 +21,8 @@ const slotSetup = setup({
     wait: nothing,
     /** Tells the call's owner how it ended. */
     settle: nothing,
+    /** Asks the server to end the event's call. */
+    requestCancel: nothing,
     /** Ends the event's call: the slot is faulted. */
     refuse: nothing,
     /** Ends the calls that the event refuses: the slot is faulted, or its lease is over. */
@@ -66,6 +68,7 @@ export const slotMachine = slotSetup.createMachine({
             'settled.next': { actions: ['settle', 'startNext'] },
             'settled.reset': { target: 'resetting', actions: ['settle', 'startNext'] },
             cancel: { target: 'cancelling', actions: 'settle' },
+            'cancel.ask': { target: 'cancelling', actions: 'requestCancel' },
           },
         },
         cancelling: {
@@ -113,6 +116,7 @@ export const slotMachine = slotSetup.createMachine({
             'settled.next': { actions: ['settle', 'startNext'] },
             'settled.reset': { target: 'resetting', actions: ['settle', 'startNext'] },
             cancel: { target: 'cancelling', actions: 'settle' },
+            'cancel.ask': { target: 'cancelling', actions: 'requestCancel' },
             release: { target: '#slot.releasing.draining', actions: 'refuseWaiting' },
             'release.reset': { target: '#slot.releasing.draining', actions: ['refuseWaiting', 'wait'] },
             fault: faultWhileRunning,
@@ -157,6 +161,7 @@ export const slotMachine = slotSetup.createMachine({
         'settled.next': { target: 'borrowed.executing', actions: ['settle', 'startNext'] },
         'reset.failed': resetFailed,
         cancel: { actions: 'settle' },
+        'cancel.ask': { actions: 'requestCancel' },
         fault: faultWhileRunning,
       },
       states: {
@@ -190,6 +195,7 @@ export const slotMachine = slotSetup.createMachine({
             'settled.reset': { target: 'resetting', actions: ['settle', 'startNext'] },
             'reset.failed': resetFailed,
             cancel: { actions: 'settle' },
+            'cancel.ask': { actions: 'requestCancel' },
           },
         },
         resetting: {

@@ -52,3 +52,11 @@ export function ownLane(name: string): Lane {
 
 /** The lane of what cannot share a post: a reset, an artifact. */
 export const aloneLane: Lane = { name: 'alone', maxCalls: 1 }
+
+/** Results that come back one by one let all tool calls share a post. */
+const streamedLane: Lane = { name: 'streamed', maxCalls: Infinity }
+
+/** The lane of a call whose container answers as its calls end. */
+export function streamedLaneOf({ lane }: { readonly lane: Lane }): Lane {
+  return lane === aloneLane ? aloneLane : streamedLane
+}

@@ -70,7 +70,7 @@ function settle(
 }
 
 /** What the tool said; or, where the server itself ended the call, what that means for it. */
-function answered(body: ExecutionResponseBody, status: number): Settlement {
+export function answered(body: ExecutionResponseBody, status: number): Settlement {
   switch (body.code) {
     case 'interrupted':
       return unknownOutcome('interrupted', body.error, status)
@@ -81,7 +81,6 @@ function answered(body: ExecutionResponseBody, status: number): Settlement {
     case 'execution_id_conflict':
       return notRun('conflict', body.error, status)
     case 'invalid_request':
-    case 'ledger_failed':
       return notRun('http-error', body.error, status)
     case undefined:
       return { kind: 'answered', status, value: body }

@@ -23,25 +23,34 @@ interface OpenBatch<C> {
 const bracketBytes = 2
 
 /** Splits calls into posts: in order, one lane a post, no post over a limit. Each call is in exactly one. */
-export function takeBatches<C extends Batchable>(calls: Iterable<C>, limits: BatchLimits): C[][] {
+export function takeBatches<C extends Batchable>(
+  calls: Iterable<C>,
+  limits: BatchLimits,
+  laneOf: (call: C) => Lane = ownLaneOf,
+): C[][] {
   const batches: C[][] = []
   const open = new Map<Lane, OpenBatch<C>>()
   for (const call of calls) {
-    const batch = open.get(call.lane)
-    if (batch !== undefined && fits(batch, call, limits)) {
+    const lane = laneOf(call)
+    const batch = open.get(lane)
+    if (batch !== undefined && fits(batch, call, lane, limits)) {
       batch.calls.push(call)
       batch.bytes += call.bytes + 1
     } else {
       const fresh = { calls: [call], bytes: bracketBytes + call.bytes + 1 }
-      open.set(call.lane, fresh)
+      open.set(lane, fresh)
       batches.push(fresh.calls)
     }
   }
   return batches
 }
 
-function fits(batch: OpenBatch<Batchable>, call: Batchable, limits: BatchLimits): boolean {
-  const maxCalls = Math.min(limits.maxCalls, call.lane.maxCalls)
+function ownLaneOf(call: Batchable): Lane {
+  return call.lane
+}
+
+function fits(batch: OpenBatch<Batchable>, call: Batchable, lane: Lane, limits: BatchLimits): boolean {
+  const maxCalls = Math.min(limits.maxCalls, lane.maxCalls)
   return batch.calls.length < maxCalls && batch.bytes + call.bytes + 1 <= limits.maxBytes
 }
 

@@ -1,6 +1,16 @@
 /** Floor 3: the calls that wait for their post, with the bytes that they come to. Browser compatible. */
+import { streamedLaneOf } from '../batching/lanes.ts'
+import type { Failed } from '../batching/settlement.ts'
 import { type BatchLimits, takeBatches } from '../batching/take-batches.ts'
+import { refusalOf, type Terms } from '../batching/terms.ts'
 import type { PendingCall } from './pending-call.ts'
+
+/** What was taken out of the buffer. */
+export interface Taking {
+  readonly batches: PendingCall[][]
+  /** Calls that the container cannot take, and why. */
+  readonly refused: readonly { readonly call: PendingCall; readonly failure: Failed }[]
+}
 
 /** In order of arrival; coming and leaving are O(1). */
 export class CallBuffer {
@@ -41,11 +51,23 @@ export class CallBuffer {
     return [...this.#calls]
   }
 
-  /** Empties it into batches. */
-  takeAll(): PendingCall[][] {
-    const batches = takeBatches(this.#calls, this.#limits)
+  /** Empties it into batches for a container of these terms. */
+  takeAll(terms: Terms | undefined, now: number): Taking {
+    const refused: Taking['refused'][number][] = []
+    for (const call of this.#calls) {
+      const failure = refusalOf(call, terms, now)
+      if (failure === undefined) continue
+      this.#calls.delete(call)
+      refused.push({ call, failure })
+    }
+    const batches = terms === undefined ? takeBatches(this.#calls, this.#limits) : this.#streamed(terms)
     this.#calls.clear()
     this.#bytes = 0
-    return batches
+    return { batches, refused }
+  }
+
+  #streamed({ maxBodyBytes }: Terms): PendingCall[][] {
+    const maxBytes = Math.min(this.#limits.maxBytes, maxBodyBytes)
+    return takeBatches(this.#calls, { ...this.#limits, maxBytes }, streamedLaneOf)
   }
 }

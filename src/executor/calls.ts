@@ -3,6 +3,8 @@ import { aloneLane, type Lane } from '../batching/lanes.ts'
 import type { Settlement } from '../batching/settlement.ts'
 import { SandboxUsageError } from '../errors.ts'
 import type { ExecutionResponseBody } from '../protocol/execution.ts'
+import type { Feature } from '../protocol/health.ts'
+import { LiveOutput, type OutputListeners } from './live-output.ts'
 import { type CallRequest, type CallSlot, PendingCall } from './pending-call.ts'
 import { answeredResult, type ExecutionResult, failedResult, type ResultContext } from './results.ts'
 
@@ -33,25 +35,38 @@ export interface ToolCallParts {
   readonly executionId: string
   readonly timeoutMs: number
   readonly lane: Lane
+  readonly listeners: OutputListeners | undefined
   readonly signal: AbortSignal | undefined
   readonly queuedAt: number
 }
 
 export function toolCall(parts: ToolCallParts): ExecutionCall {
-  const { slot, tool, args, executionId, timeoutMs } = parts
+  const { slot, tool, args, executionId, timeoutMs, listeners } = parts
+  const body = { slot_id: slot.slotId, tool, args, execution_id: executionId, timeout: timeoutMs / 1000 }
   return new ExecutionCall({
     ...parts,
     route: '/execute',
-    ...encoded({ slot_id: slot.slotId, tool, args, execution_id: executionId, timeout: timeoutMs / 1000 }),
+    needs: needsOf(tool, args, listeners),
+    live: listeners && new LiveOutput(listeners),
+    ...encoded(listeners === undefined ? body : { ...body, live: true }),
   })
+}
+
+const nothing: readonly Feature[] = []
+
+/** What base servers would pass over in silence. */
+function needsOf(tool: string, args: object, listeners: OutputListeners | undefined): readonly Feature[] {
+  const needsIo = tool === 'bash' && ('stdin' in args || 'env' in args || 'cwd' in args)
+  if (listeners === undefined && !needsIo) return nothing
+  return [...(needsIo ? (['bash-io'] as const) : []), ...(listeners ? (['live-output'] as const) : [])]
 }
 
 /** A call that goes alone: its body names the slot and what is asked of it. */
 export function aloneRequest(
-  parts: Omit<ToolCallParts, 'args' | 'lane'> & { readonly route: CallRequest['route'] },
+  parts: Omit<ToolCallParts, 'args' | 'lane' | 'listeners'> & { readonly route: CallRequest['route'] },
   body: object,
 ): CallRequest {
-  return { ...parts, lane: aloneLane, ...encoded({ slot_id: parts.slot.slotId, ...body }) }
+  return { ...parts, lane: aloneLane, needs: nothing, ...encoded({ slot_id: parts.slot.slotId, ...body }) }
 }
 
 function encoded(request: object): { body: string; bytes: number } {

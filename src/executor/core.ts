@@ -16,7 +16,11 @@ import { outcomeOf } from './results.ts'
 /** What a call may take beyond its tool's time: for the way there and back, attempts and pauses. */
 const graceMs = 5_000
 
+/** How long the server may take to end a call that was given up. */
+export const cancelMs = 2_000
+
 const abortedBeforePost = notRun('aborted', 'Aborted before the call was posted')
+const notConfirmed = unknownOutcome('aborted', `Aborted; the server did not confirm it within ${cancelMs} ms`)
 
 /** What a {@link Core} is made of. */
 export interface CoreParts {
@@ -108,8 +112,9 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   }
 
   /** Tells the caller how the call ended. */
-  finish(call: PendingCall, settlement: Settlement): void {
+  finish(call: PendingCall, given: Settlement): void {
     const now = this.clock.now()
+    const settlement = truthful(call, given)
     if (!call.finish(settlement, now) || this.emit === undefined) return
     this.emit({
       type: 'call.settled',
@@ -178,8 +183,22 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
     return promise
   }
 
+  /** The call is over in {@link cancelMs} at the latest, unless its server ends it. */
+  awaitCancel(call: PendingCall): void {
+    call.givenUp = notConfirmed
+    const deadline = (call.startedAt ?? this.clock.now()) + call.timeoutMs + graceMs
+    this.#deadlines.watch(call, Math.min(deadline, this.clock.now() + cancelMs))
+  }
+
+  /** Whether the call still waits for its end. */
+  isUnderWay(call: PendingCall): boolean {
+    return this.#calls.get(call.executionId) === call
+  }
+
   #abort(call: PendingCall): void {
-    if (call.post === undefined) {
+    if (call.slot.container.canCancel(call)) {
+      call.slot.askCancel(call)
+    } else if (call.post === undefined) {
       this.giveUp(call, abortedBeforePost)
     } else {
       const message = 'Aborted after the call was posted: it may have run'
@@ -188,13 +207,21 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   }
 
   #expire(call: PendingCall): void {
-    this.giveUp(call, expiredFailure(call, this.queueTimeoutMs))
+    this.giveUp(call, call.givenUp ?? expiredFailure(call, this.queueTimeoutMs))
   }
 
   #announceQueued(call: PendingCall, emit: NonNullable<Core['emit']>): void {
     const { executionId, slot, tool } = call
     emit({ type: 'call.queued', executionId, slotId: slot.slotId, container: slot.container.addr, tool })
   }
+}
+
+/** A call that may have run, since an answer about it was cut, did not provably not run. */
+function truthful(call: PendingCall, settlement: Settlement): Settlement {
+  if (call.askedLedger === undefined || settlement.kind !== 'failed' || settlement.outcome !== 'not-run')
+    return settlement
+  const message = `${settlement.message}; an answer about it was cut before: it may have run`
+  return { ...settlement, outcome: 'unknown', message }
 }
 
 function expiredFailure(call: PendingCall, queueTimeoutMs: number | undefined): Failed {

@@ -7,6 +7,7 @@ import type { RetryOptions } from '../retrying/pauses.ts'
 import type { Fetch } from '../transport/http-transport.ts'
 import { abortSignal, checked, count, functionOf, identifier, milliseconds, text } from '../usage.ts'
 import type { SandboxEvent } from './events.ts'
+import type { OutputListener, OutputListeners } from './live-output.ts'
 
 /** Options of a `SandboxExecutor`. Times are milliseconds. */
 export interface SandboxExecutorOptions {
@@ -44,6 +45,13 @@ export interface CallOptions {
 export interface ExecuteOptions extends CallOptions {
   /** Default: a fresh UUID. One that is in flight is refused. */
   readonly executionId?: string
+  /**
+   * Receives what the command prints, as it prints it: whole characters, in order. Extended servers; asked of another
+   * one the call ends `not-run`, code `unsupported`. A listener that throws does not disturb the call.
+   */
+  readonly onStdout?: OutputListener
+  /** The same for stderr. */
+  readonly onStderr?: OutputListener
 }
 
 const delay = v.pipe(
@@ -85,6 +93,8 @@ const callOptions = v.strictObject({ timeoutMs: optional(milliseconds), signal: 
 const executeOptions = v.strictObject({
   ...callOptions.entries,
   executionId: optional(identifier),
+  onStdout: optional(functionOf<OutputListener>()),
+  onStderr: optional(functionOf<OutputListener>()),
 })
 
 const closeOptions = v.strictObject({ graceMs: optional(delay) })
@@ -101,8 +111,19 @@ export function checkedCallOptions(options: unknown): v.InferOutput<typeof callO
   return checked(callOptions, options, 'call options')
 }
 
-export function checkedExecuteOptions(options: unknown): v.InferOutput<typeof executeOptions> {
-  return checked(executeOptions, options, 'call options')
+export function checkedExecuteOptions(options: unknown): {
+  readonly timeoutMs: number | undefined
+  readonly signal: AbortSignal | undefined
+  readonly executionId: string | undefined
+  readonly listeners: OutputListeners | undefined
+} {
+  const { timeoutMs, signal, executionId, onStdout, onStderr } = checked(
+    executeOptions,
+    options,
+    'call options',
+  )
+  const listens = onStdout !== undefined || onStderr !== undefined
+  return { timeoutMs, signal, executionId, listeners: listens ? { onStdout, onStderr } : undefined }
 }
 
 function isTransport(input: unknown): boolean {

@@ -30,6 +30,11 @@ export class Pacing {
     this.#pause = { ms: Math.max(askedMs, ms), reason }
   }
 
+  /** The last attempt did not fail. */
+  get isSteady(): boolean {
+    return this.#failures === 0
+  }
+
   succeeded(): void {
     this.#failures = 0
   }

@@ -2,7 +2,9 @@
 import type { Call } from '../actors/messages.ts'
 import type { Lane } from '../batching/lanes.ts'
 import type { Failed, Settlement } from '../batching/settlement.ts'
+import type { Feature } from '../protocol/health.ts'
 import type { Expiring } from './deadlines.ts'
+import type { LiveOutput } from './live-output.ts'
 import type { ResultContext } from './results.ts'
 
 /** The slot of a call, as the call's owners need it. */
@@ -16,20 +18,27 @@ export interface CallSlot {
   ended(call: PendingCall, settlement: Settlement): void
   /** The caller gave up a posted call: its result is told now, the slot waits for the server. */
   cancel(call: PendingCall, settlement: Settlement): void
+  /** The caller gave up a call that the server can end: its result is told when the server says so. */
+  askCancel(call: PendingCall): void
 }
 
 /** The container of a call, as the call's owners need it. */
 export interface CallContainer {
   readonly addr: string
   enqueue(call: PendingCall): void
-  /** Takes a call out of the buffer; false when it is not there. */
+  /** Takes a call out of those that no post holds; false when it is not there. */
   withdraw(call: PendingCall): boolean
+  /** Whether the server, which may know the call, can end it. */
+  canCancel(call: PendingCall): boolean
+  /** Has the server end a call, with others of this tick. */
+  cancel(call: PendingCall): void
 }
 
 /** The post that a call is in. */
 export interface CallPost {
   /** The call no longer waits for this post. */
   leave(call: PendingCall): void
+  readonly isCancellable: boolean
 }
 
 /** What a call is made of. */
@@ -42,6 +51,8 @@ export interface CallRequest {
   readonly body: string
   readonly bytes: number
   readonly timeoutMs: number
+  readonly needs: readonly Feature[]
+  readonly live?: LiveOutput | undefined
   readonly queuedAt: number
   readonly signal: AbortSignal | undefined
 }
@@ -56,6 +67,8 @@ export abstract class PendingCall implements Call, Expiring {
   readonly body: string
   readonly bytes: number
   readonly timeoutMs: number
+  readonly needs: readonly Feature[]
+  readonly live: LiveOutput | undefined
   readonly signal: AbortSignal | undefined
 
   /** Posts that held it, and attempts to reach its container. */
@@ -66,6 +79,10 @@ export abstract class PendingCall implements Call, Expiring {
   lastFailure: Failed | undefined
   /** The post that holds it now. */
   post: CallPost | undefined
+  /** The ledger that may know it: an answer of its server was cut, so that it may have run. */
+  askedLedger: string | undefined
+  /** Its caller gave it up, and the server was asked to end it: how it ends when no result of it comes. */
+  givenUp: Failed | undefined
   deadlineBucket: number | undefined
   /** When the first attempt was made. */
   startedAt: number | undefined
@@ -82,6 +99,8 @@ export abstract class PendingCall implements Call, Expiring {
     this.body = request.body
     this.bytes = request.bytes
     this.timeoutMs = request.timeoutMs
+    this.needs = request.needs
+    this.live = request.live
     this.signal = request.signal
     this.#queuedAt = request.queuedAt
   }
@@ -113,6 +132,7 @@ export abstract class PendingCall implements Call, Expiring {
       executionId: this.executionId,
       slotId: this.slot.slotId,
       attempts: this.attempts,
+      isGivenUp: this.givenUp !== undefined,
       timing: {
         queuedMs: rounded(startedAt - this.#queuedAt),
         wireMs: rounded(now - startedAt),

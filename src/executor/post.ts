@@ -1,5 +1,7 @@
 /** Floor 3: one POST on its way. Browser compatible. */
-import type { PostRoute } from '../protocol/routes.ts'
+import type { Call } from '../actors/messages.ts'
+import type { Terms } from '../batching/terms.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { CallPost, PendingCall } from './pending-call.ts'
 
 let posts = 0
@@ -9,20 +11,24 @@ export class Post implements CallPost {
   readonly postId = ++posts
   /** In the order in which they were sent. */
   readonly calls: readonly PendingCall[]
-  readonly route: PostRoute
+  readonly route: Call['route'] | '/batch' | '/v2/batch'
   readonly body: string
   readonly bytes: number
+  /** Of the container, when it speaks the extended protocol. */
+  readonly terms: Terms | undefined
   readonly #waiting: Set<PendingCall>
   readonly #controller = new AbortController()
+  #timer: unknown
 
-  constructor(calls: readonly PendingCall[]) {
+  constructor(calls: readonly PendingCall[], terms: Terms | undefined) {
     const [first] = calls
     if (first === undefined) throw new RangeError('A post needs a call')
-    const alone = calls.length === 1
     this.calls = calls
-    this.route = alone ? first.route : '/batch'
-    this.body = alone ? first.body : `[${calls.map((call) => call.body).join(',')}]`
-    this.bytes = calls.reduce((sum, call) => sum + call.bytes + 1, alone ? -1 : 1)
+    this.terms = terms
+    this.route = routeOf(first, calls.length, terms)
+    const isList = this.route === '/batch' || this.route === '/v2/batch'
+    this.body = isList ? `[${calls.map((call) => call.body).join(',')}]` : first.body
+    this.bytes = calls.reduce((sum, call) => sum + call.bytes + 1, isList ? 1 : -1)
     this.#waiting = new Set(calls)
     for (const call of calls) call.post = this
   }
@@ -36,9 +42,36 @@ export class Post implements CallPost {
     return this.#waiting
   }
 
-  /** When no call waits any more, the exchange is ended. */
-  leave(call: PendingCall): void {
-    call.post = undefined
-    if (this.#waiting.delete(call) && this.#waiting.size === 0) this.#controller.abort()
+  /** Whether the server can be asked to end one of its calls. */
+  get isCancellable(): boolean {
+    return this.route === '/v2/batch' && this.terms?.features.has('cancel') === true
   }
+
+  /** The call has its answer, or goes another way. */
+  release(call: PendingCall): void {
+    call.post = undefined
+    this.#waiting.delete(call)
+  }
+
+  /** The call is given up. When no other waits, the exchange is ended. */
+  leave(call: PendingCall): void {
+    this.release(call)
+    if (this.#waiting.size === 0) this.#controller.abort()
+  }
+
+  /** Nobody waits any more: the rest of the answer may take so long. */
+  hangUpAfter(ms: number, clock: Clock): void {
+    this.#timer = clock.setTimeout(() => this.#controller.abort(), ms)
+  }
+
+  /** The exchange is over. */
+  close(clock: Clock): void {
+    if (this.#timer !== undefined) clock.clearTimeout(this.#timer)
+  }
+}
+
+function routeOf({ route }: PendingCall, calls: number, terms: Terms | undefined): Post['route'] {
+  if (route !== '/execute') return route
+  if (terms !== undefined) return '/v2/batch'
+  return calls > 1 ? '/batch' : route
 }

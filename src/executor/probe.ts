@@ -41,7 +41,7 @@ export function bodyOf(exchange: Exchange<unknown>): unknown {
 
 /** What a look at a container's health says: it is there, or it gave no answer at all. */
 export type Look =
-  | { readonly kind: 'answered'; readonly status: ContainerStatus }
+  | { readonly kind: 'answered'; readonly httpStatus: number; readonly status: ContainerStatus }
   | { readonly kind: 'failed'; readonly message: string }
 
 export async function lookAt(
@@ -53,7 +53,8 @@ export async function lookAt(
   const exchange = await readHealth(transport, clock, addr, timeoutMs, signal)
   // Whatever its status: somebody answers there.
   if ('status' in exchange) {
-    return { kind: 'answered', status: parseContainerStatus(bodyOf(exchange)) ?? { raw: {} } }
+    const status = parseContainerStatus(bodyOf(exchange)) ?? { raw: {} }
+    return { kind: 'answered', httpStatus: exchange.status, status }
   }
   const message = 'message' in exchange ? exchange.message : `No answer to GET /health within ${timeoutMs} ms`
   return { kind: 'failed', message }

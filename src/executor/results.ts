@@ -75,6 +75,8 @@ export interface ResultContext {
   readonly executionId: string
   readonly slotId: string
   readonly attempts: number
+  /** Its caller gave it up. */
+  readonly isGivenUp: boolean
   readonly timing: Omit<Timing, 'toolMs'>
 }
 
@@ -84,6 +86,7 @@ const emptyMetadata: Readonly<Record<string, unknown>> = Object.freeze({})
 export function answeredResult(body: ExecutionResponseBody, context: ResultContext): ExecutionResult {
   const { metadata } = body
   const toolSeconds = metadata.duration
+  const outcome = answeredOutcome(metadata)
   return Object.freeze({
     success: body.success,
     output: body.output,
@@ -91,11 +94,22 @@ export function answeredResult(body: ExecutionResponseBody, context: ResultConte
     executionId: context.executionId,
     slotId: context.slotId,
     metadata: Object.freeze(metadata),
-    outcome: metadata.timeout === true ? 'timed-out' : 'exited',
+    outcome,
     timing: Object.freeze(
       typeof toolSeconds === 'number' ? { ...context.timing, toolMs: toolSeconds * 1000 } : context.timing,
     ),
+    ...(outcome === 'cancelled' ? { failure: cancelledFailure(body, context) } : {}),
   })
+}
+
+function answeredOutcome(metadata: Readonly<Record<string, unknown>>): Outcome {
+  if (metadata.cancelled === true) return 'cancelled'
+  return metadata.timeout === true ? 'timed-out' : 'exited'
+}
+
+/** The server ended it: for its caller, or for reasons of its own. */
+function cancelledFailure({ error }: ExecutionResponseBody, { isGivenUp, attempts }: ResultContext): Failure {
+  return Object.freeze({ code: isGivenUp ? 'aborted' : 'interrupted', message: error, attempts })
 }
 
 /** The result of a call that brought no answer. */
@@ -127,14 +141,11 @@ export function outcomeOf(settlement: Settlement): {
     return { outcome: settlement.outcome, success: false, code: settlement.code }
   }
   const { value } = settlement
-  const success = typeof value === 'object' && value !== null && 'success' in value && value.success === true
-  return { outcome: timedOut(value) ? 'timed-out' : 'exited', success }
+  if (!isRecord(value)) return { outcome: 'exited', success: false }
+  const outcome = isRecord(value.metadata) ? answeredOutcome(value.metadata) : 'exited'
+  return { outcome, success: value.success === true }
 }
 
-function timedOut(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || !('metadata' in value)) return false
-  const { metadata } = value
-  return (
-    typeof metadata === 'object' && metadata !== null && 'timeout' in metadata && metadata.timeout === true
-  )
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }

@@ -1,27 +1,19 @@
 /** Floor 3: the executor, where everything is wired. Browser compatible. */
-import { type Lane, laneOf, ownLane } from '../batching/lanes.ts'
+import { ownLane } from '../batching/lanes.ts'
 import { SandboxError, SandboxUsageError } from '../errors.ts'
 import { type ContainerStatus, parseContainerStatus } from '../protocol/health.ts'
 import { containerAddress } from './addresses.ts'
 import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from './artifact-results.ts'
 import * as artifacts from './artifacts.ts'
-import {
-  type BatchItem,
-  type CheckedItem,
-  checkedArgs,
-  checkedBatchItem,
-  checkedTool,
-  refuseDoubled,
-} from './batch-items.ts'
-import { aloneRequest, ExecutionCall, RawCall, toolCall } from './calls.ts'
+import { type BatchItem, checkedArgs, checkedBatchItem, checkedTool, refuseDoubled } from './batch-items.ts'
+import { CallMaker } from './call-maker.ts'
 import type { Core } from './core.ts'
 import { coreOf, type ExecutorPorts } from './core-of.ts'
 import { revealInternals } from './internals.ts'
 import * as options from './options.ts'
 import { bodyOf, readHealth } from './probe.ts'
 import type { ExecutionResult } from './results.ts'
-import { type ArgsOf, runnerOf, type Slot, type SlotDoor, type SlotInit, type SlotJSON } from './slot.ts'
-import type { SlotRunner } from './slot-runner.ts'
+import type { ArgsOf, Slot, SlotDoor, SlotInit, SlotJSON } from './slot.ts'
 import { SlotTable } from './slot-table.ts'
 
 const defaultHealthTimeoutMs = 5_000
@@ -47,16 +39,16 @@ const defaultCloseGraceMs = 2_000
 export class SandboxExecutor implements SlotDoor, AsyncDisposable {
   readonly #core: Core
   readonly #slots: SlotTable
-  readonly #timeoutMs: number
+  readonly #maker: CallMaker
   #batches = 0
   #closing: Promise<void> | undefined
 
   constructor(given: options.SandboxExecutorOptions = {}, ports: ExecutorPorts = {}) {
     const checked = options.checkedExecutorOptions(given)
-    this.#timeoutMs = checked.timeoutMs
     this.#core = coreOf(checked, ports)
     this.#slots = new SlotTable(this.#core, this)
-    revealInternals(this, { core: this.#core, slots: this.#slots, timeoutMs: this.#timeoutMs })
+    this.#maker = new CallMaker(this.#core, this, checked.timeoutMs)
+    revealInternals(this, { core: this.#core, slots: this.#slots, timeoutMs: checked.timeoutMs })
   }
 
   /** Calls that are not settled yet. */
@@ -93,9 +85,9 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     args: ArgsOf<T>,
     given: options.ExecuteOptions = {},
   ): Promise<ExecutionResult> {
-    const { timeoutMs, signal, executionId } = options.checkedExecuteOptions(given)
+    const { timeoutMs, executionId, ...callOptions } = options.checkedExecuteOptions(given)
     const item = { slot, tool: checkedTool(tool), args: checkedArgs(args), executionId, timeoutMs }
-    const call = this.#toolCall(item, signal, laneOf({ tool, timeoutMs: timeoutMs ?? this.#timeoutMs }))
+    const call = this.#calls.tool(item, callOptions)
     this.#core.submit(call)
     return call.promise
   }
@@ -115,7 +107,10 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     const lane = ownLane(`batch ${this.#batches}`)
     const calls = items.map((item, index) => {
       const checkedItem = checkedBatchItem(item, index)
-      return this.#toolCall({ ...checkedItem, timeoutMs: checkedItem.timeoutMs ?? timeoutMs }, signal, lane)
+      return this.#calls.tool(
+        { ...checkedItem, timeoutMs: checkedItem.timeoutMs ?? timeoutMs },
+        { signal, lane },
+      )
     })
     refuseDoubled(calls.map((call) => call.executionId))
     for (const call of calls) this.#core.submit(call)
@@ -124,9 +119,7 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
 
   /** Empties the slot's workspace, after the call that runs there. A failed reset faults the slot. */
   async resetSlot(slot: Slot, given: options.CallOptions = {}): Promise<ExecutionResult> {
-    const { timeoutMs, signal } = options.checkedCallOptions(given)
-    const parts = this.#aloneParts(runnerOf(slot, this), 'reset', timeoutMs, signal)
-    const call = new ExecutionCall(aloneRequest({ ...parts, route: '/reset' }, {}))
+    const call = this.#calls.reset(slot, options.checkedCallOptions(given))
     this.#core.submit(call)
     return call.promise
   }
@@ -137,7 +130,7 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     path: string,
     given: artifacts.ReadArtifactOptions = {},
   ): Promise<ReadArtifactResult> {
-    return artifacts.readArtifact(this.#send(slot), path, given)
+    return artifacts.readArtifact(this.#calls.sender(slot), path, given)
   }
 
   /** Lists a directory of the slot's workspace, after the call that runs there. */
@@ -146,7 +139,7 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     path = '.',
     given: artifacts.ListArtifactsOptions = {},
   ): Promise<ListArtifactsResult> {
-    return artifacts.listArtifacts(this.#send(slot), path, given)
+    return artifacts.listArtifacts(this.#calls.sender(slot), path, given)
   }
 
   /** Packs a directory of the slot's workspace, after the call that runs there. */
@@ -155,7 +148,7 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     path = '.',
     given: artifacts.ArchiveArtifactsOptions = {},
   ): Promise<ArchiveArtifactsResult> {
-    return artifacts.archiveArtifacts(this.#send(slot), path, given)
+    return artifacts.archiveArtifacts(this.#calls.sender(slot), path, given)
   }
 
   /** Whether the container answers `GET /health` with 200 and status `ok` within `timeoutMs` (5,000). */
@@ -198,48 +191,10 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     return readHealth(transport, clock, containerAddress(containerAddr), timeoutMs, signal)
   }
 
-  #toolCall(item: CheckedItem, signal: AbortSignal | undefined, lane: Lane): ExecutionCall {
+  /** The maker of calls, while calls are taken. */
+  get #calls(): CallMaker {
     this.#refuseClosed()
-    const { tool, args, executionId = crypto.randomUUID(), timeoutMs = this.#timeoutMs } = item
-    if (this.#core.has(executionId)) {
-      throw new SandboxUsageError(
-        'executionId',
-        `Cannot execute call ${executionId}: one with this id is in flight`,
-      )
-    }
-    const slot = runnerOf(item.slot, this)
-    return toolCall({
-      slot,
-      tool,
-      args,
-      executionId,
-      timeoutMs,
-      lane,
-      signal,
-      queuedAt: this.#core.clock.now(),
-    })
-  }
-
-  #send(slot: Slot): artifacts.Send {
-    const runner = runnerOf(slot, this)
-    return (route, body, { timeoutMs, signal }) => {
-      const parts = this.#aloneParts(runner, route.slice(1), timeoutMs, signal)
-      const call = new RawCall(aloneRequest({ ...parts, route }, body))
-      this.#core.submit(call)
-      return call.promise
-    }
-  }
-
-  #aloneParts(slot: SlotRunner, tool: string, timeoutMs = this.#timeoutMs, signal: AbortSignal | undefined) {
-    this.#refuseClosed()
-    return {
-      slot,
-      tool,
-      executionId: crypto.randomUUID(),
-      timeoutMs,
-      signal,
-      queuedAt: this.#core.clock.now(),
-    }
+    return this.#maker
   }
 
   #refuseClosed(): void {

@@ -15,6 +15,7 @@ const wiredSlotMachine = slotMachine.provide({
     startNext: ({ event }) => enqueue('next' in event ? event.next : undefined),
     wait: ({ event }) => waitBehind('call' in event ? event.call : undefined),
     settle: ({ event }) => settle(event),
+    requestCancel: ({ event }) => requestCancel('call' in event ? event.call : undefined),
     refuse: ({ event }) => refuse('call' in event ? event.call : undefined),
     refuseWaiting: ({ event }) => refuseWaiting(event),
   },
@@ -32,6 +33,12 @@ function waitBehind(call: Call | undefined): void {
 
 function settle(event: SlotEvent): void {
   if ('settlement' in event) runnerOf(event.call).settle(event.call, event.settlement)
+}
+
+function requestCancel(call: Call | undefined): void {
+  const pending = pendingCall(call)
+  runnerOf(call).awaitCancel(pending)
+  pending.slot.container.cancel(pending)
 }
 
 function refuse(call: Call | undefined): void {
@@ -122,6 +129,15 @@ export class SlotRunner implements CallSlot {
   /** The caller gave up a posted call: its result is told now, the slot waits for the server. */
   cancel(call: PendingCall, settlement: Settlement): void {
     this.#actor.send({ type: 'cancel', call, settlement })
+  }
+
+  /** The caller gave up a call that the server can end. */
+  askCancel(call: PendingCall): void {
+    this.#actor.send({ type: 'cancel.ask', call })
+  }
+
+  awaitCancel(call: PendingCall): void {
+    this.#core.awaitCancel(call)
   }
 
   fault(reason: string): void {

@@ -1,9 +1,10 @@
 /** Floor 3: a slot as its users see it. Browser compatible. */
 import type { SlotState } from '../actors/states.ts'
 import { SandboxUsageError, SlotStateError } from '../errors.ts'
-import type { BashArgs, KnownTool, ToolArgs } from '../protocol/tools.ts'
+import type { KnownTool, ToolArgs } from '../protocol/tools.ts'
 import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from './artifact-results.ts'
 import type { ArchiveArtifactsOptions, ListArtifactsOptions, ReadArtifactOptions } from './artifacts.ts'
+import { type BashOptions, bashCall } from './bash-call.ts'
 import type { CallOptions, ExecuteOptions } from './options.ts'
 import type { ExecutionResult } from './results.ts'
 import type { SlotRunner } from './slot-runner.ts'
@@ -141,13 +142,8 @@ export class Slot {
   }
 
   /** Runs one command in a fresh shell, in the workspace. */
-  bash(command: string, options: ExecuteOptions & Omit<BashArgs, 'command'> = {}): Promise<ExecutionResult> {
-    const { allow_network, require_sandbox, ...rest } = options
-    const args = {
-      command,
-      ...(allow_network === undefined ? {} : { allow_network }),
-      ...(require_sandbox === undefined ? {} : { require_sandbox }),
-    }
+  bash(command: string, options: BashOptions = {}): Promise<ExecutionResult> {
+    const { args, rest } = bashCall(command, options)
     return this.#door.execute(this, 'bash', args, rest)
   }
 

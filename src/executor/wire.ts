@@ -1,7 +1,7 @@
 /** Floor 3: one post over the transport, and what it means for each of its calls. Browser compatible. */
 import * as v from 'valibot'
 import { matchOne, matchResults } from '../batching/match-results.ts'
-import type { Failed, Settlement } from '../batching/settlement.ts'
+import type { Settlement } from '../batching/settlement.ts'
 import { describeThrown } from '../errors.ts'
 import type { Exchange, Transport, TransportRequest } from '../ports/transport.ts'
 import {
@@ -11,8 +11,10 @@ import {
 } from '../protocol/artifacts.ts'
 import { batchResponse } from '../protocol/batch.ts'
 import { executionResponse } from '../protocol/execution.ts'
-import { type Verdict, verdictOn } from '../retrying/verdict.ts'
+import { verdictOn } from '../retrying/verdict.ts'
+import type { Delivery } from './delivery.ts'
 import type { Post } from './post.ts'
+import { type AnswerListener, deliverStream } from './stream-wire.ts'
 
 /** Bytes of an answer that are read at most. 5 MB of artifact, escaped, fit; so does all that a full batch can print. */
 const maxAnswerBytes = 32 * 1024 * 1024
@@ -20,21 +22,28 @@ const maxAnswerBytes = 32 * 1024 * 1024
 /** More than one call's answer can have: 50,000 characters, escaped, and its metadata. */
 const callAnswerBytes = 1024 * 1024
 
-/** What a post brought: one settlement for each call, in their order, or a verdict on all of them. */
-export type Delivery =
-  | { readonly kind: 'delivered'; readonly settlements: readonly Settlement[]; readonly failure?: Failed }
-  | Exclude<Verdict, { kind: 'settle' }>
-
 /** Sends a post and reads its answer. Never rejects, also when the transport breaks its promise not to. */
-export async function deliver(transport: Transport, addr: string, post: Post): Promise<Delivery> {
+export async function deliver(
+  transport: Transport,
+  addr: string,
+  post: Post,
+  listener: AnswerListener,
+): Promise<Delivery> {
   try {
-    return await deliverTo(transport, addr, post)
+    return await (post.route === '/v2/batch'
+      ? deliverStream(transport, addr, post, listener)
+      : deliverTo(transport, addr, post, post.route))
   } catch (error) {
     return delivery(post, { kind: 'broken', message: describeThrown(error) }, () => [])
   }
 }
 
-async function deliverTo(transport: Transport, addr: string, post: Post): Promise<Delivery> {
+async function deliverTo(
+  transport: Transport,
+  addr: string,
+  post: Post,
+  route: Exclude<Post['route'], '/v2/batch'>,
+): Promise<Delivery> {
   const request = {
     method: 'POST',
     url: addr + post.route,
@@ -42,7 +51,7 @@ async function deliverTo(transport: Transport, addr: string, post: Post): Promis
     signal: post.signal,
     maxBytes: answerBudget(post),
   } as const
-  switch (post.route) {
+  switch (route) {
     case '/batch':
       return delivery(
         post,

@@ -39,7 +39,34 @@ export type Exchange<T> =
   /** The signal ended it. */
   | { readonly kind: 'aborted' }
 
+/** An exchange whose answer is read as it comes. */
+export interface StreamRequest {
+  readonly method: 'GET' | 'POST' | 'PUT'
+  /** The container's address and a route of the protocol. */
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: StreamBody
+  /** Ends the exchange, wherever it is: the answer's body too. */
+  readonly signal: AbortSignal
+}
+
+/** What is sent. A stream is read as fast as it can be sent, and once. */
+export type StreamBody = string | Uint8Array<ArrayBuffer> | Blob | ReadableStream<Uint8Array<ArrayBuffer>>
+
+/** What came of it, as far as the answer's head. */
+export type Streamed =
+  /** A status of success. The body fails when it is cut, and must be read or cancelled. */
+  | {
+      readonly kind: 'ok'
+      readonly status: number
+      readonly headers: Headers
+      readonly body: ReadableStream<Uint8Array<ArrayBuffer>>
+    }
+  | Extract<Exchange<never>, { kind: 'http-error' | 'not-sent' | 'broken' | 'aborted' }>
+
 /** Carries exchanges. Never rejects: whatever happens is an {@link Exchange}. */
 export interface Transport {
   exchange<T>(request: TransportRequest<T>): Promise<Exchange<T>>
+  /** What the extended protocol needs; a transport without it speaks the base protocol to every container. */
+  stream?(request: StreamRequest): Promise<Streamed>
 }

@@ -1,6 +1,6 @@
 /** Floor 1: what becomes of the calls of a post that brought no results. */
 import { type Failed, notRun, unknownOutcome } from '../batching/settlement.ts'
-import type { Exchange } from '../ports/transport.ts'
+import type { Exchange, Streamed } from '../ports/transport.ts'
 import { bodyTooLarge, serverStopping } from '../protocol/routes.ts'
 
 /** The exchanges that brought no results. */
@@ -9,10 +9,15 @@ export type FailedExchange = Exclude<Exchange<unknown>, { kind: 'ok' }>
 export type Verdict =
   /** They end so. */
   | { readonly kind: 'settle'; readonly failure: Failed }
-  /** They provably did not run and may be sent again, after a pause if the server asked for one. */
+  /**
+   * They may be sent again, after a pause if the server asked for one: they provably did not run, or (`unknown`) go to
+   * the ledger that knows whether they did.
+   */
   | { readonly kind: 'again'; readonly failure: Failed; readonly pauseMs?: number }
   /** The body was too large: nothing of it ran, smaller ones may pass. */
   | { readonly kind: 'too-large'; readonly failure: Failed }
+  /** The container is another one than was thought: nothing of it ran, its health tells what it is now. */
+  | { readonly kind: 'stale'; readonly failure: Failed }
 
 /** Statuses that ask to come back later. */
 const laterStatuses: ReadonlySet<number> = new Set([408, 425, 429])
@@ -33,6 +38,22 @@ export function verdictOn(exchange: FailedExchange): Verdict {
     case 'http-error':
       return onHttpError(exchange)
   }
+}
+
+/** Statuses that say: another ledger, or no such route. */
+const staleStatuses: ReadonlySet<number> = new Set([404, 412])
+
+/** The verdict on a post to a container whose ledger knows what ran: whatever cut it, it may be asked again. */
+export function verdictOnStream(streamed: Exclude<Streamed, { kind: 'ok' }>): Verdict {
+  if (streamed.kind === 'http-error' && staleStatuses.has(streamed.status)) {
+    const { status, message } = streamed
+    return { kind: 'stale', failure: notRun('http-error', `HTTP ${status}: ${message}`, status) }
+  }
+  const verdict = verdictOn(streamed)
+  const isOpen = verdict.kind === 'settle' && verdict.failure.outcome === 'unknown'
+  if (!isOpen || streamed.kind === 'aborted') return verdict
+  const pauseMs = streamed.kind === 'http-error' ? streamed.retryAfterMs : undefined
+  return { kind: 'again', failure: verdict.failure, ...(pauseMs === undefined ? {} : { pauseMs }) }
 }
 
 function onHttpError(exchange: Extract<FailedExchange, { kind: 'http-error' }>): Verdict {

@@ -2,7 +2,7 @@
 import ky, { type KyInstance } from 'ky'
 import * as v from 'valibot'
 import { describeThrown } from '../errors.ts'
-import type { Exchange, Transport, TransportRequest } from '../ports/transport.ts'
+import type { Exchange, Streamed, StreamRequest, Transport, TransportRequest } from '../ports/transport.ts'
 import { readBounded } from '../protocol/read-bounded.ts'
 import { errorSentence, parseJson } from '../protocol/routes.ts'
 import { neverConnected } from '../retrying/never-connected.ts'
@@ -46,7 +46,10 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
     },
     ...(options.fetch === undefined ? {} : { fetch: withFetch(options.fetch) }),
   })
-  return { exchange: (request) => exchange(client, request) }
+  return {
+    exchange: (request) => exchange(client, request),
+    stream: (request) => stream(client, request),
+  }
 }
 
 async function exchange<T>(client: KyInstance, request: TransportRequest<T>): Promise<Exchange<T>> {
@@ -65,14 +68,36 @@ async function exchange<T>(client: KyInstance, request: TransportRequest<T>): Pr
   }
 }
 
-async function send<T>(client: KyInstance, request: TransportRequest<T>): Promise<Response | Exchange<T>> {
+async function stream(client: KyInstance, request: StreamRequest): Promise<Streamed> {
+  const response = await send(client, request)
+  if (!(response instanceof Response)) return response
+  const { status, headers } = response
+  if (response.ok) return { kind: 'ok', status, headers, body: response.body ?? new Blob().stream() }
+  try {
+    return httpError(response, (await readBounded(response, errorBytes)) ?? '')
+  } catch (error) {
+    if (request.signal.aborted) return { kind: 'aborted' }
+    // The status is an answer all the same.
+    return httpError(response, `the rest was cut: ${describeThrown(error)}`)
+  }
+}
+
+/** The exchanges that end before a status. */
+type Unanswered = Extract<Exchange<never>, { kind: 'not-sent' | 'broken' | 'aborted' }>
+
+/** What both kinds of requests are made of. */
+type Sendable = Pick<StreamRequest, 'method' | 'url' | 'headers' | 'body' | 'signal'>
+
+async function send(client: KyInstance, request: Sendable): Promise<Response | Unanswered> {
   try {
     return await client(request.url, {
       method: request.method,
       signal: request.signal,
-      ...(request.body === undefined
-        ? {}
-        : { body: request.body, headers: { 'content-type': 'application/json' } }),
+      headers: {
+        ...(typeof request.body === 'string' ? { 'content-type': 'application/json' } : {}),
+        ...request.headers,
+      },
+      ...(request.body === undefined ? {} : { body: request.body }),
     })
   } catch (error) {
     if (request.signal.aborted) return { kind: 'aborted' }
@@ -100,7 +125,7 @@ function understood<T>(request: TransportRequest<T>, status: number, text: strin
   }
 }
 
-function httpError(response: Response, text: string): Exchange<never> {
+function httpError(response: Response, text: string): Extract<Streamed, { kind: 'http-error' }> {
   const pause = retryAfterMs(response.headers.get('retry-after'), Date.now())
   return {
     kind: 'http-error',

@@ -18,22 +18,23 @@ function walk(...types: CoordinatorEvent['type'][]) {
 
 describe('the chart of a coordinator', () => {
   test('the first call of all has the container probed; then what waited is posted', () => {
-    expect(walk('tick.start', 'tick.probe', 'probe.answered')).toEqual({
-      value: { intake: 'idle', wire: 'posting', link: 'up' },
+    expect(walk('tick.start', 'tick.probe', 'probe.base', 'post.more')).toEqual({
+      value: { intake: 'idle', wire: { posting: 'waiting' }, cancelling: 'calm', link: { up: 'base' } },
       link: 'up',
       actions: ['scheduleTick', 'probe', 'post'],
     })
   })
 
   test('a tick posts; several posts may be on their way', () => {
-    const up = ['tick.start', 'tick.probe', 'probe.idle'] as const
+    const up = ['tick.start', 'tick.probe', 'probe.extended'] as const
     expect(walk(...up, 'tick.start', 'tick.post', 'post.more', 'post.ended').value).toMatchObject({
-      wire: 'posting',
+      wire: { posting: 'waiting' },
     })
     expect(walk(...up, 'tick.start', 'tick.post', 'post.drained').value).toEqual({
       intake: 'idle',
       wire: 'quiet',
-      link: 'up',
+      cancelling: 'calm',
+      link: { up: 'extended' },
     })
   })
 
@@ -48,7 +49,7 @@ describe('the chart of a coordinator', () => {
   })
 
   test('a second loss of the same link schedules no second pause', () => {
-    const { actions } = walk('tick.start', 'tick.probe', 'probe.idle', 'link.lost', 'link.lost')
+    const { actions } = walk('tick.start', 'tick.probe', 'probe.base', 'link.lost', 'link.lost')
     expect(actions.filter((action) => action === 'schedulePause')).toHaveLength(1)
   })
 
@@ -60,5 +61,36 @@ describe('the chart of a coordinator', () => {
 
   test('a tick whose calls have all left leads back', () => {
     expect(walk('tick.start', 'tick.empty').value).toMatchObject({ intake: 'idle', link: 'unknown' })
+  })
+
+  test('results stream back until the last post has its answer', () => {
+    const posting = ['tick.start', 'tick.probe', 'probe.extended', 'post.more'] as const
+    expect(walk(...posting, 'post.answering', 'post.more', 'post.ended').value).toMatchObject({
+      wire: { posting: 'streaming' },
+    })
+    expect(walk(...posting, 'post.answering', 'post.drained').value).toMatchObject({ wire: 'quiet' })
+  })
+
+  test('calls that were given up are ended on the server, while posts go on', () => {
+    const { value, actions } = walk('tick.start', 'cancel.post', 'tick.empty', 'cancel.post', 'cancel.ended')
+    expect(value).toMatchObject({ cancelling: 'asking', intake: 'idle' })
+    expect(actions).toEqual(['scheduleTick', 'postCancel', 'postCancel'])
+    expect(walk('cancel.post', 'cancel.drained').value).toMatchObject({ cancelling: 'calm' })
+  })
+
+  test('a container that is another one than was thought is looked at anew, at once', () => {
+    const { link, actions } = walk('tick.probe', 'probe.extended', 'link.stale')
+    expect([link, actions]).toEqual(['probing', ['probe', 'probe']])
+    expect(walk('tick.probe', 'probe.extended', 'link.stale', 'probe.base').value).toMatchObject({
+      link: { up: 'base' },
+    })
+    expect(walk('tick.probe', 'probe.base', 'link.stale').link).toBe('up')
+  })
+
+  test('a look at its health may show that it changed', () => {
+    expect(walk('tick.probe', 'probe.base', 'probe.extended').value).toMatchObject({
+      link: { up: 'extended' },
+    })
+    expect(walk('tick.probe', 'probe.extended', 'probe.base').value).toMatchObject({ link: { up: 'base' } })
   })
 })

@@ -6,7 +6,15 @@ import { slotStateOf } from '../../src/actors/states.ts'
 import { aloneLane } from '../../src/batching/lanes.ts'
 import { notRun } from '../../src/batching/settlement.ts'
 
-const call: Call = { executionId: 'a', route: '/execute', lane: aloneLane, body: '', bytes: 0, timeoutMs: 1 }
+const call: Call = {
+  executionId: 'a',
+  route: '/execute',
+  lane: aloneLane,
+  body: '',
+  bytes: 0,
+  timeoutMs: 1,
+  needs: [],
+}
 const failure = notRun('closed', 'over')
 const settlement = { kind: 'answered', status: 200, value: {} } as const
 const ended = { call, settlement }
@@ -19,6 +27,7 @@ const events = {
   execute: { type: 'execute', call },
   reset: { type: 'reset', call },
   cancel: { type: 'cancel', ...ended },
+  'cancel.ask': { type: 'cancel.ask', call },
   settled: { type: 'settled', ...ended },
   'settled.next': { type: 'settled.next', next: call, ...ended },
   'settled.reset': { type: 'settled.reset', next: call, ...ended },
@@ -50,6 +59,23 @@ describe('the chart of a slot', () => {
       shows: ['acquired', 'executing', 'executing', 'executing', 'acquired'],
       actions: ['start', 'wait', 'settle', 'startNext', 'settle'],
     })
+  })
+
+  test('a call that the server can end is settled by its answer, once', () => {
+    expect(walk('execute', 'cancel.ask', 'cancel.ask', 'execute', 'settled.next')).toEqual({
+      shows: ['executing', 'cancelling', 'cancelling', 'cancelling', 'executing'],
+      actions: ['start', 'requestCancel', 'wait', 'settle', 'startNext'],
+    })
+    expect(walk('acquire', 'execute', 'release', 'cancel.ask', 'settled')).toEqual({
+      shows: ['acquired', 'executing', 'releasing', 'releasing', 'idle'],
+      actions: ['start', 'refuseWaiting', 'requestCancel', 'settle'],
+    })
+    expect(walk('execute', 'fault', 'cancel.ask', 'settled').actions).toEqual([
+      'start',
+      'refuseWaiting',
+      'requestCancel',
+      'settle',
+    ])
   })
 
   test('a cancelled call holds the slot until the server has answered', () => {

@@ -199,9 +199,9 @@ describe('onEvent', () => {
       'call.queued',
       'slot.changed',
       'link.changed',
+      'link.changed',
       'post.started',
       'call.posted',
-      'link.changed',
       'call.settled',
       'slot.changed',
     ])

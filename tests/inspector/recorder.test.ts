@@ -24,7 +24,7 @@ describe('a recorded job', () => {
     await runSmallJob(executor)
     const { actors, counts } = presentOf(recorder.history)
     expect(actors.map(({ id, chart, state }) => [id, chart, state])).toEqual([
-      ['http://127.0.0.1:4000', 'coordinator', 'intake.idle wire.quiet link.up'],
+      ['http://127.0.0.1:4000', 'coordinator', 'intake.idle wire.quiet cancelling.calm link.up.base'],
       ['http://127.0.0.1:4000/slot_0', 'slot', 'idle'],
       ['http://127.0.0.1:4000/slot_1', 'slot', 'idle'],
     ])
@@ -43,22 +43,33 @@ describe('a recorded job', () => {
           'tick.start',
           ['coordinator.intake.idle tick.start'],
           ['scheduleTick'],
-          'intake.collecting wire.quiet link.unknown',
+          'intake.collecting wire.quiet cancelling.calm link.unknown',
         ],
         [
           'tick.probe',
           ['coordinator.intake.collecting tick.probe', 'coordinator.link.unknown tick.probe'],
           ['probe'],
-          'intake.idle wire.quiet link.probing',
+          'intake.idle wire.quiet cancelling.calm link.probing',
         ],
         [
-          'probe.answered',
-          ['coordinator.wire.quiet probe.answered', 'coordinator.link.probing probe.answered'],
+          'probe.base',
+          ['coordinator.link.probing probe.base'],
+          [],
+          'intake.idle wire.quiet cancelling.calm link.up.base',
+        ],
+        [
+          'post.more',
+          ['coordinator.wire.quiet post.more'],
           ['post'],
-          'intake.idle wire.posting link.up',
+          'intake.idle wire.posting.waiting cancelling.calm link.up.base',
         ],
         ['settled', ['slot.borrowed.executing settled'], ['settle'], 'idle'],
-        ['post.drained', ['coordinator.wire.posting post.drained'], [], 'intake.idle wire.quiet link.up'],
+        [
+          'post.drained',
+          ['coordinator.wire.posting post.drained'],
+          [],
+          'intake.idle wire.quiet cancelling.calm link.up.base',
+        ],
       ],
     )
   })

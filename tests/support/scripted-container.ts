@@ -7,6 +7,7 @@ import {
   SandboxExecutor,
   type SandboxExecutorOptions,
 } from '../../mod.ts'
+import { cancelRequest } from '../../src/protocol/cancel.ts'
 
 const item = v.looseObject({
   slot_id: v.string(),
@@ -22,6 +23,7 @@ export type ReceivedCall = v.InferOutput<typeof item>
 export interface ReceivedPost {
   readonly host: string
   readonly route: string
+  readonly headers: Headers
   readonly calls: readonly ReceivedCall[]
   /** Gives this answer. */
   answer(response: Response): void
@@ -31,11 +33,24 @@ export interface ReceivedPost {
   fail(error: Error): void
 }
 
+/** A `POST /cancel` that the container received. */
+export interface ReceivedCancel {
+  readonly ids: readonly string[]
+  answer(lists: {
+    cancelled?: readonly string[]
+    finished?: readonly string[]
+    unknown?: readonly string[]
+  }): void
+  fail(error: Error): void
+}
+
 export interface Scripted {
   readonly executor: SandboxExecutor
   readonly clock: SimulatedClock
   /** POSTs in the order of arrival. */
   readonly posts: ReceivedPost[]
+  /** POSTs to /cancel, in the order of arrival. */
+  readonly cancels: ReceivedCancel[]
   readonly events: SandboxEvent[]
   /** What `GET /health` gives; throws for a container that is not there. */
   health: (host: string) => Response | Promise<Response>
@@ -63,6 +78,7 @@ export function success(call: ReceivedCall, output = call.execution_id): object 
 
 export function scripted(options: SandboxExecutorOptions = {}): Scripted {
   const posts: ReceivedPost[] = []
+  const cancels: ReceivedCancel[] = []
   const events: SandboxEvent[] = []
   const clock = new SimulatedClock()
   let isAutomatic = false
@@ -72,6 +88,7 @@ export function scripted(options: SandboxExecutorOptions = {}): Scripted {
       script.healthChecks += 1
       return script.health(url.host)
     }
+    if (url.pathname === '/cancel') return receiveCancel(request, cancels)
     const post = await receive(url, request)
     posts.push(post.received)
     if (isAutomatic) post.received.succeed()
@@ -85,6 +102,7 @@ export function scripted(options: SandboxExecutorOptions = {}): Scripted {
     executor,
     clock,
     posts,
+    cancels,
     events,
     health: () => Response.json({ status: 'ok' }),
     healthChecks: 0,
@@ -111,13 +129,30 @@ async function receive(
   const received: ReceivedPost = {
     host: url.host,
     route: url.pathname,
+    headers: request.headers,
     calls,
     answer: resolve,
     succeed: () => {
+      if (url.pathname === '/v2/batch') {
+        const lines = [...calls.map((call) => success(call)), { done: true, count: calls.length }]
+        resolve(new Response(lines.map((line) => `${JSON.stringify(line)}\n`).join('')))
+        return
+      }
       const answers = calls.map((call) => success(call))
       resolve(Response.json(Array.isArray(body) ? answers : answers[0]))
     },
     fail: reject,
   }
   return { received, response: promise }
+}
+
+async function receiveCancel(request: Request, cancels: ReceivedCancel[]): Promise<Response> {
+  const { promise, resolve, reject } = Promise.withResolvers<Response>()
+  const { execution_ids: ids } = v.parse(cancelRequest, await request.json())
+  cancels.push({
+    ids,
+    answer: (lists) => resolve(Response.json({ cancelled: [], finished: [], unknown: [], ...lists })),
+    fail: reject,
+  })
+  return promise
 }

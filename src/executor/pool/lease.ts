@@ -5,6 +5,7 @@ import { SandboxError } from '../../errors.ts'
 import { checked } from '../../usage.ts'
 import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from '../artifact-results.ts'
 import * as artifacts from '../artifacts.ts'
+import { type BashOptions, bashCall } from '../bash-call.ts'
 import type { CallOptions, ExecuteOptions } from '../options.ts'
 import { type ExecutionResult, failedResult } from '../results.ts'
 import type { ArgsOf, Slot, SlotArtifacts } from '../slot.ts'
@@ -92,8 +93,9 @@ export class Lease implements AsyncDisposable {
   }
 
   /** Runs one command in a fresh shell, in the workspace. */
-  bash(command: string, options: ExecuteOptions = {}): Promise<ExecutionResult> {
-    return this.execute('bash', { command }, options)
+  bash(command: string, options: BashOptions = {}): Promise<ExecutionResult> {
+    const { args, rest } = bashCall(command, options)
+    return this.execute('bash', args, rest)
   }
 
   /** Reads a text file. */
@@ -195,5 +197,5 @@ export function notRunResult(
   queuedMs: number,
 ): ExecutionResult {
   const timing = { queuedMs, wireMs: 0, totalMs: queuedMs }
-  return failedResult(failure, { executionId, slotId, attempts: 0, timing })
+  return failedResult(failure, { executionId, slotId, attempts: 0, isGivenUp: false, timing })
 }

@@ -1,0 +1,80 @@
+/** Floor 3: makes the calls of one executor, ready to be submitted. Browser compatible. */
+import { type Lane, laneOf } from '../batching/lanes.ts'
+import { SandboxUsageError } from '../errors.ts'
+import type { Send, SendOptions } from './artifacts.ts'
+import type { CheckedItem } from './batch-items.ts'
+import { aloneRequest, ExecutionCall, RawCall, toolCall } from './calls.ts'
+import type { Core } from './core.ts'
+import type { OutputListeners } from './live-output.ts'
+import { runnerOf, type Slot, type SlotDoor } from './slot.ts'
+import type { SlotRunner } from './slot-runner.ts'
+
+/** What a tool call is made with, besides its item. */
+export interface ToolCallOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly listeners?: OutputListeners | undefined
+  /** Default: by tool and timeout. */
+  readonly lane?: Lane
+}
+
+/** Fills in what was not asked for. */
+export class CallMaker {
+  readonly #core: Core
+  readonly #door: SlotDoor
+  readonly #timeoutMs: number
+
+  constructor(core: Core, door: SlotDoor, timeoutMs: number) {
+    this.#core = core
+    this.#door = door
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** @throws {SandboxUsageError} when a call with this id is in flight, or the slot is another executor's */
+  tool(item: CheckedItem, { signal, listeners, lane }: ToolCallOptions): ExecutionCall {
+    const { tool, args, executionId = crypto.randomUUID(), timeoutMs = this.#timeoutMs } = item
+    if (this.#core.has(executionId)) {
+      throw new SandboxUsageError(
+        'executionId',
+        `Cannot execute call ${executionId}: one with this id is in flight`,
+      )
+    }
+    return toolCall({
+      slot: runnerOf(item.slot, this.#door),
+      tool,
+      args,
+      executionId,
+      timeoutMs,
+      lane: lane ?? laneOf({ tool, timeoutMs }),
+      listeners,
+      signal,
+      queuedAt: this.#core.clock.now(),
+    })
+  }
+
+  reset(slot: Slot, options: SendOptions): ExecutionCall {
+    const parts = this.#aloneParts(runnerOf(slot, this.#door), 'reset', options)
+    return new ExecutionCall(aloneRequest({ ...parts, route: '/reset' }, {}))
+  }
+
+  /** Submits artifact calls to the slot. */
+  sender(slot: Slot): Send {
+    const runner = runnerOf(slot, this.#door)
+    return (route, body, options) => {
+      const parts = this.#aloneParts(runner, route.slice(1), options)
+      const call = new RawCall(aloneRequest({ ...parts, route }, body))
+      this.#core.submit(call)
+      return call.promise
+    }
+  }
+
+  #aloneParts(slot: SlotRunner, tool: string, { timeoutMs = this.#timeoutMs, signal }: SendOptions) {
+    return {
+      slot,
+      tool,
+      executionId: crypto.randomUUID(),
+      timeoutMs,
+      signal,
+      queuedAt: this.#core.clock.now(),
+    }
+  }
+}
