@@ -81,6 +81,7 @@ export function answered(body: ExecutionResponseBody, status: number): Settlemen
     case 'execution_id_conflict':
       return notRun('conflict', body.error, status)
     case 'invalid_request':
+    case 'ledger_failed':
       return notRun('http-error', body.error, status)
     case undefined:
       return { kind: 'answered', status, value: body }

@@ -24,7 +24,8 @@ export interface ExecutionResponseBody {
 /**
  * `interrupted`: the server ended while the call ran. `server_stopping`: it was about to end, the call did not run.
  * `sandbox_failed`: no sandbox could be had, the call did not run. `execution_id_conflict`: another call has had this id,
- * this one did not run. `invalid_request`: something is wrong with the item, it did not run.
+ * this one did not run. `invalid_request`: something is wrong with the item, it did not run. `ledger_failed`: that it
+ * began could not be written down, so it did not run.
  */
 export type ServerCode =
   | 'interrupted'
@@ -32,6 +33,7 @@ export type ServerCode =
   | 'sandbox_failed'
   | 'execution_id_conflict'
   | 'invalid_request'
+  | 'ledger_failed'
 
 const serverCodes: readonly ServerCode[] = [
   'interrupted',
@@ -39,6 +41,7 @@ const serverCodes: readonly ServerCode[] = [
   'sandbox_failed',
   'execution_id_conflict',
   'invalid_request',
+  'ledger_failed',
 ]
 
 /** What the client sends: strict, since it is ours. */

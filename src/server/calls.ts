@@ -7,9 +7,11 @@ import type { CallEvent } from './options.ts'
 import type { Isolation } from './sandbox/isolation.ts'
 import type { ReadyHealth, ReadyShells } from './sandbox/ready-shells.ts'
 import { runCommand } from './sandbox/run-command.ts'
+import type { OnOutput } from './sandbox/shell.ts'
 import type { Slot, SlotTable } from './slot-table.ts'
 import { bash } from './tools/bash.ts'
 import { readFile, writeFile } from './tools/files.ts'
+import { tmux } from './tools/tmux.ts'
 import {
   type Checked,
   check,
@@ -58,6 +60,7 @@ const tools: ReadonlyMap<string, Tool> = new Map([
   ['bash', bash],
   ['read_file', readFile],
   ['write_file', writeFile],
+  ['tmux', tmux],
 ])
 
 /** `refused`: nothing ran, since the request itself is wrong. */
@@ -66,56 +69,82 @@ export interface CallAnswer {
   readonly body: ExecutionResponseBody
 }
 
-/**
- * Runs one request of `/execute`, or one item of `/batch`. Never rejects. `cancel` kills the command and all its
- * processes; the answer comes when they are dead, with the output so far.
- */
-export async function answerCall(
-  context: ServerContext,
-  request: unknown,
-  cancel?: AbortSignal,
-): Promise<CallAnswer> {
-  const fields = check(callFields, request)
-  if (!fields.ok) return { refused: true, body: { ...failed(fields.error), execution_id: idOf(request) } }
-  const { slot_id, tool, args, execution_id, timeout } = fields.value
-  const answer = (result: ToolResult, refused = false): CallAnswer => ({
-    refused,
-    body: { ...result, execution_id },
-  })
-
-  const slot = context.slots.get(slot_id)
-  if (slot === undefined) return answer(failed(`Unknown slot: ${slot_id}`))
-  const prepared: Checked<PreparedCall> | undefined = tools.get(tool)?.prepare(args)
-  if (prepared === undefined) return answer(failed(`Unknown tool: ${tool}`))
-  if (!prepared.ok) return answer(failed(prepared.error), true)
-  return answer(
-    await runInSlot(context, slot, { executionId: execution_id, timeoutS: timeout, cancel }, prepared.value),
-  )
+/** What a caller may do to a call beside waiting for its answer. */
+export interface CallHooks {
+  /**
+   * Kills the command and all its processes; the answer comes when they are dead, with the output so far. One that has
+   * not begun never does, and is answered at once.
+   */
+  readonly cancel?: AbortSignal
+  /** Told of the output as it is printed. */
+  readonly onOutput?: OnOutput
+  /** Waited for in the call's turn, before anything of it runs; when it rejects, nothing does. */
+  readonly beforeRun?: () => Promise<void>
 }
 
-interface CallOptions {
+/** Runs one request of `/execute`, or one item of `/batch`. Never rejects. */
+export async function answerCall(context: ServerContext, request: unknown): Promise<CallAnswer> {
+  const call = checkCall(context, request)
+  if (call.kind === 'answered') return call.answer
+  return { refused: false, body: { ...(await call.run({})), execution_id: call.executionId } }
+}
+
+/** A request that was checked: answered already, or ready to get in line for its slot. */
+export type CheckedCall =
+  | { readonly kind: 'answered'; readonly answer: CallAnswer }
+  | {
+      readonly kind: 'runnable'
+      readonly executionId: string | null
+      readonly timeoutS: number
+      /** Never rejects. */
+      readonly run: (hooks: CallHooks) => Promise<ToolResult>
+    }
+
+export function checkCall(context: ServerContext, request: unknown): CheckedCall {
+  const fields = check(callFields, request)
+  if (!fields.ok) return answered(failed(fields.error), idOf(request), true)
+  const { slot_id, tool, args, execution_id: executionId, timeout: timeoutS } = fields.value
+  const slot = context.slots.get(slot_id)
+  if (slot === undefined) return answered(failed(`Unknown slot: ${slot_id}`), executionId)
+  const prepared: Checked<PreparedCall> | undefined = tools.get(tool)?.prepare(args)
+  if (prepared === undefined) return answered(failed(`Unknown tool: ${tool}`), executionId)
+  if (!prepared.ok) return answered(failed(prepared.error), executionId, true)
+  const run = (hooks: CallHooks) =>
+    runInSlot(context, slot, { ...hooks, executionId, timeoutS }, prepared.value)
+  return { kind: 'runnable', executionId, timeoutS, run }
+}
+
+function answered(result: ToolResult, executionId: string | null, refused = false): CheckedCall {
+  return { kind: 'answered', answer: { refused, body: { ...result, execution_id: executionId } } }
+}
+
+interface CallOptions extends CallHooks {
   readonly executionId: string | null
   readonly timeoutS: number
-  readonly cancel: AbortSignal | undefined
 }
 
 function runInSlot(
   context: ServerContext,
   slot: Slot,
-  { executionId, timeoutS, cancel }: CallOptions,
+  { executionId, timeoutS, cancel, onOutput, beforeRun }: CallOptions,
   call: PreparedCall,
 ): Promise<ToolResult> {
   const { onCall, stop, shells, isolation, network, privateDir } = context
   const { workspace, owner, sessions } = slot
   const signals = { stop, cancel }
-  return slot.lock.run(async () => {
+  return inTurn(slot, cancel, async () => {
+    try {
+      await beforeRun?.()
+    } catch (thrown) {
+      return { ...failed(`Not run: ${describeThrown(thrown)}`), code: 'ledger_failed' }
+    }
     if (stop.aborted) return { ...failed('Not run: the server stops'), code: 'server_stopping' }
-    if (cancel?.aborted === true) return failed('Not run: the call was cancelled', { cancelled: true })
+    if (cancel?.aborted === true) return notBegun()
     slot.running = { executionId }
     onCall?.({ type: 'started', slotId: slot.id, executionId })
     try {
       return await call({
-        ...{ workspace, owner, sessions, privateDir, isolation, network, timeoutS, signals },
+        ...{ workspace, owner, sessions, privateDir, isolation, network, timeoutS, signals, onOutput },
         runCommand: (request) => runCommand(shells, slot, request, signals),
       })
     } catch (thrown) {
@@ -129,6 +158,28 @@ function runInSlot(
       })
     }
   })
+}
+
+function notBegun(): ToolResult {
+  return failed('Not run: the call was cancelled', { cancelled: true })
+}
+
+/** Its turn in the slot. A call that is cancelled while it waits is answered at once; its turn does nothing then. */
+function inTurn(
+  { lock }: Slot,
+  cancel: AbortSignal | undefined,
+  run: () => Promise<ToolResult>,
+): Promise<ToolResult> {
+  if (cancel === undefined) return lock.run(run)
+  const { promise, resolve } = Promise.withResolvers<ToolResult>()
+  const giveUp = () => resolve(notBegun())
+  if (cancel.aborted) giveUp()
+  cancel.addEventListener('abort', giveUp)
+  const turn = lock.run(async () => {
+    cancel.removeEventListener('abort', giveUp)
+    return cancel.aborted ? notBegun() : await run()
+  })
+  return Promise.race([turn, promise])
 }
 
 /** Runs `POST /reset`. */

@@ -1,4 +1,4 @@
-/** The Linux calls that neither Bun nor node: offers: pipes that can be reopened, opens that stay beneath, locks. */
+/** The Linux calls that neither Bun nor node: offers: pipes that can be reopened, opens that stay beneath, locks, terminals that wait. */
 import { dlopen, ptr, read } from 'bun:ffi'
 import { constants } from 'node:os'
 
@@ -17,6 +17,8 @@ export interface Native {
   ): NativeResult<number>
   /** Locks an open file for this process, without waiting; the kernel unlocks it when the process ends, however. */
   lock(fd: number): NativeResult<undefined>
+  /** Makes programs wait that write to the terminal `fd`, or go on. */
+  holdOutput(fd: number, isHeld: boolean): NativeResult<undefined>
 }
 
 /** The same number on every Linux architecture. */
@@ -24,6 +26,10 @@ const SYS_OPENAT2 = 437
 const O_CLOEXEC = 0o2000000
 /** Exclusive, and at once or not at all. */
 const LOCK_EX_NB = 2 | 4
+/** tcflow() as the kernel calls it. */
+const TCXONC = 0x540a
+const TCOOFF = 0
+const TCOON = 1
 
 const errorNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
 
@@ -32,6 +38,7 @@ function openLibrary() {
     pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
     syscall: { args: ['i64', 'i64', 'ptr', 'ptr', 'u64'], returns: 'i64' },
     flock: { args: ['i32', 'i32'], returns: 'i32' },
+    ioctl: { args: ['i32', 'u64', 'i64'], returns: 'i32' },
     __errno_location: { args: [], returns: 'ptr' },
   } as const
   for (const name of ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`]) {
@@ -69,6 +76,10 @@ function load(): Native | null {
     },
     lock(fd) {
       return libc.flock(fd, LOCK_EX_NB) === 0 ? { ok: true, value: undefined } : failed()
+    },
+    holdOutput(fd, isHeld) {
+      const done = libc.ioctl(fd, TCXONC, isHeld ? TCOOFF : TCOON) === 0
+      return done ? { ok: true, value: undefined } : failed()
     },
   }
 }

@@ -28,11 +28,13 @@ const noNetwork = (metadata = 'metadata'): Difference => ({
 
 /** What the metadata of a `bash` call tells beside what base servers tell. */
 const additions = (metadata = 'metadata'): readonly Difference[] =>
-  ['stdout', 'stderr', 'stdout_bytes', 'stderr_bytes', 'truncated', 'duration'].map((key) => ({
-    why: 'an addition: stdout and stderr apart, true counts, the time it took in seconds',
-    path: `${metadata}.${key}`,
-    here: '*',
-  }))
+  [...['stdout', 'stderr', 'stdout_bytes', 'stderr_bytes', 'truncated'], ...['signal', 'duration']].map(
+    (key) => ({
+      why: 'an addition: stdout and stderr apart, true counts, the signal, the time it took in seconds',
+      path: `${metadata}.${key}`,
+      here: '*',
+    }),
+  )
 
 const notYet = (tool: string): readonly Difference[] => [
   { why: `${tool} comes later`, path: 'success', here: false },
@@ -86,11 +88,18 @@ export const differences: Readonly<Record<string, readonly Difference[]>> = {
   'stateful-1': notYet('bash_stateful'),
   'stateful-2': notYet('bash_stateful'),
   'stateful-exit': notYet('bash_stateful'),
-  'tmux-start': notYet('tmux'),
-  'tmux-send': notYet('tmux'),
-  'tmux-capture': notYet('tmux'),
-  'tmux-stop': notYet('tmux'),
-  'tmux-unknown-action': notYet('tmux'),
+  'tmux-start': ['socket', 'session', 'recording'].map((key) => ({
+    why: "names of that server's tmux and of the recorder's file: here is no tmux, and no file in the workspace",
+    path: `metadata.${key}`,
+    here: undefined,
+  })),
+  'tmux-capture': [
+    {
+      why: "without the recorder's own lines; the prompt is a user's, not root's",
+      path: 'output',
+      here: `$ echo hi-$((20+3))\nhi-23\n$\n${'\n'.repeat(21)}`,
+    },
+  ],
   'execute-array-body': ownWords('The request body must be an object'),
   'batch-bad-item': ownWords('Item 1 of the batch must be an object'),
   'batch-args-not-object': [

@@ -1,6 +1,9 @@
 /** What runs inside a sandbox before the command does: shell scripts as data. */
 
-/** The command comes on it: its length in bytes, a newline, its bytes. The server's end is the sandbox's lifeline. */
+/**
+ * The command comes on it: its length in bytes, a newline, its bytes. After the length may stand {@link STDIN_FOLLOWS}:
+ * then all that follows the command is its stdin. The server's end is the sandbox's lifeline.
+ */
 export const COMMAND_FD = 3
 /**
  * The shell tells on its stdout that it waits for a command, and then that it has taken it. Nothing that is not ours can
@@ -8,6 +11,8 @@ export const COMMAND_FD = 3
  */
 export const READY_MARK = 'R'
 export const TOOK_MARK = 'T'
+
+export const STDIN_FOLLOWS = '+'
 
 /** Bounds of one call's processes. They are hard: a process without capabilities can only lower them. */
 export interface ProcessLimits {
@@ -26,28 +31,43 @@ export function limitsScript(limits: ProcessLimits): string {
   return `ulimit -c 0 -u ${processes} -v ${kib(memoryBytes)} -f ${kib(fileBytes)} -n ${openFiles} || exit 125`
 }
 
-/**
- * Takes a command and runs it as `bash -c COMMAND` would. It comes on a descriptor, since arguments end at 128 KiB, and
- * its length is told, so that half a command from a server that died is never run.
- */
-export function shellScript(limits: ProcessLimits | null): string {
-  const sandboxed = (limits: ProcessLimits) => [
+/** The words of a sandbox's shell before all others. */
+function sandboxedScript(limits: ProcessLimits | null): readonly string[] {
+  if (limits === null) return []
+  return [
     'exec 2>&8 8>&-',
     // What a tool call does must not cost the server its life when memory runs out.
     '{ echo 1000 > /proc/self/oom_score_adj; } 2> /dev/null',
     limitsScript(limits),
   ]
+}
+
+/**
+ * Takes a command and runs it as `bash -c COMMAND` would. It comes on a descriptor, since arguments end at 128 KiB, and
+ * its length is told, so that half a command from a server that died is never run.
+ */
+export function shellScript(limits: ProcessLimits | null): string {
   return [
-    ...(limits === null ? [] : sandboxed(limits)),
+    ...sandboxedScript(limits),
     `printf ${READY_MARK}`,
     `IFS= read -r <&${COMMAND_FD} || exit 125`,
     'BASH_EXECUTION_STRING=',
     // -N reads whole blocks from a pipe; other ways read single bytes, or fork.
-    `{ [[ $REPLY == 0 ]] || LC_ALL=C read -r -N "$REPLY" BASH_EXECUTION_STRING <&${COMMAND_FD}; } || exit 125`,
+    `{ [[ $REPLY == 0* ]] || LC_ALL=C read -r -N "\${REPLY%${STDIN_FOLLOWS}}" BASH_EXECUTION_STRING <&${COMMAND_FD}; } || exit 125`,
+    `[[ $REPLY != *${STDIN_FOLLOWS} ]] || exec 0<&${COMMAND_FD}`,
     'unset REPLY',
     `printf ${TOOK_MARK}`,
     `exec ${COMMAND_FD}<&-`,
     'eval "$BASH_EXECUTION_STRING"',
+  ].join('\n')
+}
+
+/** Becomes a shell for a person, or a model, at a terminal. Its history is not kept in the workspace. */
+export function terminalScript(limits: ProcessLimits | null): string {
+  return [
+    ...sandboxedScript(limits),
+    `exec ${COMMAND_FD}<&-`,
+    "PS1='$ ' HISTFILE= TERM=xterm-256color exec bash --norc --noprofile -i",
   ].join('\n')
 }
 

@@ -1,11 +1,14 @@
 /** Ending a command's processes, and knowing that they have ended. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** How long a killed sandbox may take to die; only a process stuck in the kernel takes this long. */
 const DEATH_TIMEOUT_MS = 5_000
 
 /** The monitor's child is all that counts; those below it end with it. */
 const MAX_MEMBERS = 2
+
+/** A process that goes on making others is not followed for ever. */
+const SESSION_TRIES = 100
 
 /** Kills every process of a group. A group that is gone is fine. */
 export function killGroup(groupId: number): void {
@@ -18,6 +21,27 @@ export function killProcess(pid: number): void {
     process.kill(pid, 'SIGKILL')
   } catch {
     // Nobody is left.
+  }
+}
+
+/** Kills the processes of a terminal's session, in whatever groups they are; again, until none is left. */
+export async function killSession(sessionId: number): Promise<void> {
+  for (let tries = 0; tries < SESSION_TRIES; tries++) {
+    const members = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && sessionOf(pid) === sessionId)
+    if (members.length === 0) return
+    for (const pid of members) killProcess(Number(pid))
+    await Bun.sleep(1)
+  }
+}
+
+/** "pid (name) state ppid pgrp session …", where the name may hold anything. A zombie is in none. */
+function sessionOf(pid: string): number | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return state === 'Z' ? null : Number(session)
+  } catch {
+    return null
   }
 }
 

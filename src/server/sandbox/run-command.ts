@@ -4,7 +4,7 @@ import { describeThrown } from '../../errors.ts'
 import type { OutputEnds } from './collect-output.ts'
 import type { Place } from './command-line.ts'
 import type { ReadyShells, Taken } from './ready-shells.ts'
-import type { Shell } from './shell.ts'
+import type { OnOutput, Shell } from './shell.ts'
 import type { ShellEnd } from './shell-process.ts'
 
 export interface CommandRequest {
@@ -12,6 +12,9 @@ export interface CommandRequest {
   readonly timeoutMs: number
   /** Whether the command gets the machine's network. */
   readonly network: boolean
+  /** What the command reads; missing: its stdin is /dev/null. */
+  readonly stdin?: string | undefined
+  readonly onOutput?: OnOutput | undefined
 }
 
 /** What may end a command before its time. */
@@ -61,7 +64,7 @@ export async function runCommand(
 async function runOnce(
   shells: ReadyShells,
   place: Place,
-  { command, network }: CommandRequest,
+  { command, network, stdin, onOutput }: CommandRequest,
   alarm: Alarm,
 ): Promise<CommandOutcome & { readonly hadWaited: boolean }> {
   let taken: Taken
@@ -73,7 +76,7 @@ async function runOnce(
   }
   const { shell, hadWaited } = taken
   const startedAt = performance.now()
-  shell.give(command)
+  shell.give(command, { stdin, onOutput })
   const cause = await Promise.race([shell.ended.then(() => 'ended' as const), alarm.rings])
   const shellEnd = await (cause === 'ended' ? shell.ended : shell.kill())
   const durationMs = performance.now() - startedAt

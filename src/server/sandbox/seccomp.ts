@@ -1,7 +1,8 @@
 /**
  * A filter of system calls, as a program for the kernel (classic BPF). Pure. It takes away what no tool call needs and
  * what leads around the namespaces, or deep into the kernel: keyrings (shared by all that a user runs), further
- * namespaces and mounts, BPF, io_uring, userfaultfd, and sockets to the machine's hypervisor.
+ * namespaces and mounts, BPF, io_uring, userfaultfd, sockets to the machine's hypervisor, and
+ * the right to let a terminal's output go on that the server holds back.
  */
 
 interface Machine {
@@ -32,7 +33,8 @@ const machines: Readonly<Record<string, Machine>> = {
     otherCallsFrom: 0x4000_0000,
     calls: {
       ...newCalls,
-      ...{ socket: 41, clone: 56, pivot_root: 155, chroot: 161, acct: 163, mount: 165, umount2: 166 },
+      ...{ ioctl: 16, socket: 41, clone: 56, pivot_root: 155, chroot: 161, acct: 163 },
+      ...{ mount: 165, umount2: 166 },
       ...{ swapon: 167, swapoff: 168, quotactl: 179, add_key: 248, request_key: 249, keyctl: 250 },
       ...{ unshare: 272, perf_event_open: 298, open_by_handle_at: 304, setns: 308, bpf: 321 },
       ...{ userfaultfd: 323, clone3: 435 },
@@ -43,7 +45,8 @@ const machines: Readonly<Record<string, Machine>> = {
     otherCallsFrom: null,
     calls: {
       ...newCalls,
-      ...{ umount2: 39, mount: 40, pivot_root: 41, chroot: 51, quotactl: 60, acct: 89, unshare: 97 },
+      ...{ ioctl: 29, umount2: 39, mount: 40, pivot_root: 41, chroot: 51, quotactl: 60 },
+      ...{ acct: 89, unshare: 97 },
       ...{ socket: 198, add_key: 217, request_key: 218, keyctl: 219, clone: 220, swapon: 224, swapoff: 225 },
       ...{ perf_event_open: 241, open_by_handle_at: 265, setns: 268, bpf: 280, userfaultfd: 282 },
       ...{ clone3: 435 },
@@ -59,6 +62,8 @@ const EAFNOSUPPORT = 97
 const NEW_NAMESPACES = 0x7e02_0000
 /** AF_ALG (the kernel's own cryptography), AF_VSOCK (the hypervisor, past the network namespace). */
 const closedFamilies = [38, 40]
+/** tcflow(): stops and starts the output of a terminal. */
+const TCXONC = 0x540a
 
 const LOAD = 0x20
 const JUMP_EQUAL = 0x15
@@ -73,6 +78,7 @@ const refuse = (errno: number) => 0x0005_0000 | errno
 const NUMBER = 0
 const ARCH = 4
 const FIRST_ARGUMENT = 16
+const SECOND_ARGUMENT = 24
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number]
 
@@ -83,13 +89,14 @@ export function seccompFilter(processor: string): Uint8Array | null {
 }
 
 function instructions({ audit, calls, otherCallsFrom }: Machine): Instruction[] {
-  const { socket = -1, clone = -1, clone3 = -1, ...refused } = calls
+  const { ioctl = -1, socket = -1, clone = -1, clone3 = -1, ...refused } = calls
   return [
     ...[load(ARCH), ...unless(JUMP_EQUAL, audit, KILL), load(NUMBER)],
     ...(otherCallsFrom === null ? [] : when(JUMP_AT_LEAST, otherCallsFrom, refuse(ENOSYS))),
     // Its flags are in memory, where no filter can look. Without it programs use clone.
     ...when(JUMP_EQUAL, clone3, refuse(ENOSYS)),
     ...Object.values(refused).flatMap((number) => when(JUMP_EQUAL, number, refuse(EPERM))),
+    ...withArgument(ioctl, when(JUMP_EQUAL, TCXONC, refuse(EPERM)), SECOND_ARGUMENT),
     ...withArgument(clone, when(JUMP_ANY_BIT, NEW_NAMESPACES, refuse(EPERM))),
     ...withArgument(
       socket,
@@ -117,9 +124,13 @@ function unless(jump: number, value: number, result: number): Instruction[] {
   ]
 }
 
-/** `body` judges the first argument of call `number`; what it does not refuse is allowed. */
-function withArgument(number: number, body: readonly Instruction[]): Instruction[] {
-  const judged: Instruction[] = [load(FIRST_ARGUMENT), ...body, [RETURN, 0, 0, ALLOW]]
+/** `body` judges an argument of call `number`; what it does not refuse is allowed. */
+function withArgument(
+  number: number,
+  body: readonly Instruction[],
+  argument = FIRST_ARGUMENT,
+): Instruction[] {
+  const judged: Instruction[] = [load(argument), ...body, [RETURN, 0, 0, ALLOW]]
   return [[JUMP_EQUAL, 0, judged.length, number], ...judged]
 }
 

@@ -4,7 +4,7 @@ import { native } from '../native.ts'
 import { sandboxEnvironment } from './bwrap-args.ts'
 import { commandLine, type Place, type Script } from './command-line.ts'
 import type { Isolation } from './isolation.ts'
-import { killGroup, killProcess, membersOf, waitForDeath } from './process-tree.ts'
+import { killGroup, killProcess, killSession, membersOf, waitForDeath } from './process-tree.ts'
 
 /** How long a monitor may take to see that its sandbox was killed. */
 const MONITOR_MS = 500
@@ -19,6 +19,11 @@ export interface ShellFds {
   readonly stdout: number
   readonly stderr: number
   readonly commands: number
+}
+
+/** Its stdin, stdout and stderr are a terminal of its own. */
+export interface ShellTerminal {
+  readonly terminal: Bun.TerminalOptions
 }
 
 export interface ShellKind {
@@ -38,9 +43,9 @@ export class ShellProcess {
   #dying: readonly number[] = []
 
   /** Throws when nothing can be spawned. */
-  constructor(kind: ShellKind, fds: ShellFds) {
+  constructor(kind: ShellKind, io: ShellFds | ShellTerminal) {
     this.isSandbox = kind.isolation.kind === 'bubblewrap'
-    this.#child = spawn(kind, fds)
+    this.#child = spawn(kind, io)
     this.pid = this.#child.pid
     this.ended = this.#end()
   }
@@ -51,6 +56,8 @@ export class ShellProcess {
     // bubblewrap's monitor that ended by itself saw the end of all. One that was killed did not; and without a sandbox
     // there is nobody who did: background children must not outlive the call.
     if (!this.isSandbox || signalCode !== null) killGroup(this.pid)
+    // At a terminal a shell puts each job into a group of its own.
+    if (!this.isSandbox && this.terminal !== undefined) await killSession(this.pid)
     await Promise.all(this.#dying.map((one) => waitForDeath(one, this.pid)))
     return { exitCode, signal: signalCode === null ? null : String(signalCode) }
   }
@@ -72,6 +79,11 @@ export class ShellProcess {
     return end
   }
 
+  /** The server's end of its terminal, when it has one. */
+  get terminal(): Bun.Terminal | undefined {
+    return this.#child.terminal
+  }
+
   /** Whether we ended it. */
   get isKilled(): boolean {
     return this.#isKilled
@@ -85,7 +97,10 @@ export function failureOf({ exitCode, signal }: ShellEnd, stderr: string): strin
   return signal === null ? `bubblewrap ended with code ${exitCode}` : `bubblewrap was killed by ${signal}`
 }
 
-function spawn({ isolation, place, network, script }: ShellKind, fds: ShellFds): Bun.Subprocess {
+function spawn(
+  { isolation, place, network, script }: ShellKind,
+  io: ShellFds | ShellTerminal,
+): Bun.Subprocess {
   using opened = new DisposableStack()
   const { argv, user } = commandLine(isolation, place, network, script)
   const isPlain = isolation.kind === 'none'
@@ -94,8 +109,10 @@ function spawn({ isolation, place, network, script }: ShellKind, fds: ShellFds):
     isPlain || isolation.seccompFile === null
       ? []
       : [opened.adopt(openSync(isolation.seccompFile, 'r'), closeSync)]
+  const { stdout, stderr, commands } = 'terminal' in io ? ignored : io
   return Bun.spawn([...argv], {
-    stdio: ['ignore', fds.stdout, fds.stderr, fds.commands, ...seccomp],
+    stdio: ['ignore', stdout, stderr, commands, ...seccomp],
+    ...('terminal' in io ? io : {}),
     // bubblewrap finds the workspace itself, and says so when it cannot.
     cwd: isPlain ? place.workspace : '/',
     env: isPlain ? { ...sandboxEnvironment, HOME: place.workspace } : {},
@@ -104,6 +121,9 @@ function spawn({ isolation, place, network, script }: ShellKind, fds: ShellFds):
     ...(user === null ? {} : user),
   })
 }
+
+/** The terminal takes the place of the first two. */
+const ignored = { stdout: 'ignore', stderr: 'ignore', commands: 'ignore' } as const
 
 export interface Pipe {
   readonly readFd: number

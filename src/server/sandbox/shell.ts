@@ -1,9 +1,8 @@
 /** One shell, in a sandbox of its own or without one: made, given one command, ended. */
-import { closeSync, write, writeSync } from 'node:fs'
-import { promisify } from 'node:util'
+import { closeSync, writeSync } from 'node:fs'
 import { type Collecting, collect, drain, KeptOutput, type OutputEnds } from './collect-output.ts'
 import type { Place } from './command-line.ts'
-import { READY_MARK, shellScript, TOOK_MARK } from './inside.ts'
+import { READY_MARK, STDIN_FOLLOWS, shellScript, TOOK_MARK } from './inside.ts'
 import type { Isolation } from './isolation.ts'
 import {
   failureOf,
@@ -26,7 +25,14 @@ const SANDBOX_DRAIN_MS = 10_000
 /** Without a sandbox: how long to wait for more of a pipe that somebody still holds. */
 const QUIET_MS = 250
 
-const writeFd = promisify(write)
+export interface CommandInput {
+  /** What the command reads; missing: its stdin is /dev/null. */
+  readonly stdin?: string | undefined
+  readonly onOutput?: OnOutput | undefined
+}
+
+/** Told of each piece of output, before it is kept. The piece must not be changed. */
+export type OnOutput = (stream: 'stdout' | 'stderr', piece: Uint8Array) => void
 
 export class Shell {
   /** Whether it came to wait for a command; `false`: it ended before. */
@@ -39,6 +45,8 @@ export class Shell {
   readonly #stderr: Collecting
   readonly #becomesReady = Promise.withResolvers<boolean>()
   #commandFd: number | null
+  #onOutput: OnOutput | undefined
+  readonly #early: Uint8Array[] = []
   #isReady = false
   #hasTaken = false
 
@@ -54,7 +62,7 @@ export class Shell {
     this.ready = this.#becomesReady.promise
     this.#commandFd = spawned.commandFd
     this.#stdout = collect(spawned.stdoutFd, newKept(), (kept, chunk) => this.#read(kept, chunk))
-    this.#stderr = collect(spawned.stderrFd, newKept(), (kept, chunk) => kept.push(chunk))
+    this.#stderr = collect(spawned.stderrFd, newKept(), (kept, chunk) => this.#readError(kept, chunk))
     this.ended = this.#end()
   }
 
@@ -69,8 +77,19 @@ export class Shell {
     if (this.#isReady && !this.#hasTaken && chunk[at] === TOOK) {
       this.#hasTaken = true
       at += 1
+      for (const piece of this.#early.splice(0)) this.#onOutput?.('stderr', piece)
     }
-    if (this.#hasTaken && at < chunk.length) kept.push(chunk.subarray(at))
+    if (!this.#hasTaken || at >= chunk.length) return
+    const piece = chunk.subarray(at)
+    kept.push(piece)
+    this.#onOutput?.('stdout', piece)
+  }
+
+  #readError(kept: KeptOutput, piece: Uint8Array): void {
+    kept.push(piece)
+    if (this.#hasTaken) this.#onOutput?.('stderr', piece)
+    // The mark may be read after what it came before, and until then this may be bubblewrap's own.
+    else this.#early.push(piece)
   }
 
   async #end(): Promise<ShellEnd> {
@@ -81,12 +100,12 @@ export class Shell {
     return end
   }
 
-  /** Gives it its one command. */
-  give(command: string): void {
+  /** Gives it its one command, and hands out what that prints as it comes. */
+  give(command: string, { stdin, onOutput }: CommandInput = {}): void {
     const fd = this.#commandFd
     if (fd === null) return
-    const bytes = Buffer.from(command)
-    const message = Buffer.concat([Buffer.from(`${bytes.length}\n`), bytes])
+    this.#onOutput = onOutput
+    const message = commandMessage(command, stdin)
     if (message.length <= PIPE_BYTES) {
       try {
         writeSync(fd, message)
@@ -96,7 +115,7 @@ export class Shell {
       this.#closeCommand()
     } else {
       this.#commandFd = null
-      void writeAll(fd, message).finally(() => closeSync(fd))
+      void writeAll(fd, message)
     }
   }
 
@@ -164,10 +183,21 @@ function spawn(kind: ShellKind): Fds {
   }
 }
 
+function commandMessage(command: string, stdin: string | undefined): Buffer {
+  const bytes = Buffer.from(command)
+  const mark = stdin === undefined ? '' : STDIN_FOLLOWS
+  return Buffer.concat([Buffer.from(`${bytes.length}${mark}\n`), bytes, Buffer.from(stdin ?? '')])
+}
+
+/** Waits for the reader without a thread: a command may never read its stdin. Closes the pipe. */
 async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
   try {
-    for (let at = 0; at < bytes.length; ) at += (await writeFd(fd, bytes, at)).bytesWritten
+    const sink = Bun.file(fd).writer()
+    await sink.write(bytes)
+    await sink.end()
   } catch {
-    // It is dead, and has not taken it.
+    // It is dead, or has closed its stdin: what is left is for nobody.
+  } finally {
+    closeSync(fd)
   }
 }

@@ -2,26 +2,48 @@
 import * as v from 'valibot'
 import { baseLimits } from '../../protocol/routes.ts'
 import type { CommandOutcome } from '../sandbox/run-command.ts'
+import { checkDirectory, environment, signalOf, withSettings } from './command-settings.ts'
 import { combinedOutput, headAndTail, isDropped, pythonFloat } from './text.ts'
-import { defineTool, failed, flag, type ToolResult, withoutNul } from './tool.ts'
+import {
+  defineTool,
+  failed,
+  flag,
+  type ToolResult,
+  tellingPathErrors,
+  wellFormed,
+  withoutNul,
+} from './tool.ts'
 
 const bashArgs = v.object({
   command: v.optional(withoutNul, ''),
   // Followed only on a server that was started with the network allowed.
   allow_network: flag(true),
   require_sandbox: flag(false),
+  stdin: v.optional(wellFormed),
+  env: v.optional(environment),
+  cwd: v.optional(withoutNul),
 })
 
-export const bash = defineTool(bashArgs, async (args, context) => {
-  if (args.require_sandbox && context.isolation.kind === 'none') {
-    return failed('require_sandbox was asked for, but this server runs without a sandbox (isolation "none")')
-  }
-  const network = args.allow_network && context.network
-  const timeoutMs = context.timeoutS * 1000
-  const outcome = await context.runCommand({ command: args.command, timeoutMs, network })
-  const sandboxed = context.isolation.kind === 'bubblewrap'
-  return bashResult(outcome, { sandboxed, network, timeoutS: context.timeoutS })
-})
+export const bash = defineTool(bashArgs, (args, context) =>
+  tellingPathErrors(async () => {
+    if (args.require_sandbox && context.isolation.kind === 'none') {
+      return failed(
+        'require_sandbox was asked for, but this server runs without a sandbox (isolation "none")',
+      )
+    }
+    if (args.cwd !== undefined) checkDirectory(context.workspace, args.cwd)
+    const { timeoutS, onOutput } = context
+    const network = args.allow_network && context.network
+    const outcome = await context.runCommand({
+      command: withSettings(args.command, args),
+      timeoutMs: timeoutS * 1000,
+      network,
+      stdin: args.stdin,
+      onOutput,
+    })
+    return bashResult(outcome, { sandboxed: context.isolation.kind === 'bubblewrap', network, timeoutS })
+  }),
+)
 
 /** How a command was run. */
 export interface RunKind {
@@ -59,7 +81,7 @@ export function bashResult(outcome: CommandOutcome, { sandboxed, network, timeou
   }
 }
 
-function outputMetadata({ stdout, stderr, durationMs }: CommandOutcome) {
+function outputMetadata({ end, stdout, stderr, durationMs }: CommandOutcome) {
   const max = baseLimits.outputCharacters
   return {
     stdout: headAndTail(stdout, max),
@@ -67,6 +89,8 @@ function outputMetadata({ stdout, stderr, durationMs }: CommandOutcome) {
     stdout_bytes: stdout.bytes,
     stderr_bytes: stderr.bytes,
     truncated: isDropped(stdout, max) || isDropped(stderr, max),
+    // A shell says with a code above 128 that a signal ended its last command.
+    signal: end.kind === 'exited' ? signalOf(end.exitCode) : 'SIGKILL',
     duration: Math.round(durationMs * 1000) / 1e6,
   }
 }

@@ -2,11 +2,10 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { baseLimits } from '../../protocol/routes.ts'
-import { PathError } from '../files/path-error.ts'
 import { readFileHead } from '../files/read-file.ts'
 import { writeFileBeneath } from '../files/write-file.ts'
 import { countCharacters } from './text.ts'
-import { defineTool, failed, succeeded, type ToolResult, wellFormed, withoutNul } from './tool.ts'
+import { defineTool, failed, succeeded, tellingPathErrors, wellFormed, withoutNul } from './tool.ts'
 
 export const readFile = defineTool(
   v.object({ path: v.optional(withoutNul, '') }),
@@ -37,12 +36,3 @@ export const writeFile = defineTool(
       return succeeded(`Successfully wrote ${size} bytes to ${path}`, { path: realPath, size })
     }),
 )
-
-async function tellingPathErrors(work: () => Promise<ToolResult>): Promise<ToolResult> {
-  try {
-    return await work()
-  } catch (thrown) {
-    if (thrown instanceof PathError) return failed(thrown.message)
-    throw thrown
-  }
-}

@@ -8,6 +8,20 @@ export function truncated(text: string, max: number): string {
   return end === text.length ? text : `${text.slice(0, end)}\n... (output truncated)`
 }
 
+/** The last of the lines, as many as have at most `max` characters together, under a note about the others. */
+export function lastLines(
+  lines: readonly string[],
+  max: number,
+): { readonly output: string; readonly isTruncated: boolean } {
+  let first = lines.length
+  for (let left = max; first > 0; first--) {
+    left -= countCharacters(lines[first - 1] ?? '')
+    if (left < 0) break
+  }
+  const note = first === 0 ? '' : `... (output truncated: ${first} lines above)\n`
+  return { output: note + lines.slice(first).join(''), isTruncated: first > 0 }
+}
+
 /** Head and tail of an output, with what is dropped between them counted in bytes. */
 export function headAndTail({ head, tail, bytes }: OutputEnds, max: number): string {
   const half = Math.floor(max / 2)

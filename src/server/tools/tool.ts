@@ -2,8 +2,10 @@
 import * as v from 'valibot'
 import type { ServerCode } from '../../protocol/execution.ts'
 import type { Owner } from '../files/open-directory.ts'
+import { PathError } from '../files/path-error.ts'
 import type { Isolation } from '../sandbox/isolation.ts'
 import type { CommandOutcome, CommandRequest, CommandSignals } from '../sandbox/run-command.ts'
+import type { OnOutput } from '../sandbox/shell.ts'
 import type { Sessions } from '../sessions.ts'
 
 /** Everything that a running tool may use. */
@@ -20,6 +22,8 @@ export interface ToolContext {
   readonly timeoutS: number
   /** What ends the call before its time. */
   readonly signals: CommandSignals
+  /** Who wants to see the output as it is printed. */
+  readonly onOutput: OnOutput | undefined
   /** Runs a command in the slot; it ends early when the call is cancelled, or the server stops. */
   runCommand(request: CommandRequest): Promise<CommandOutcome>
 }
@@ -63,6 +67,16 @@ export function defineTool<T>(
       if (!checked.ok) return checked
       return { ok: true, value: (context) => run(checked.value, context) }
     },
+  }
+}
+
+/** A path that cannot be used is the tool's failure, told in its sentence. */
+export async function tellingPathErrors(work: () => Promise<ToolResult>): Promise<ToolResult> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (thrown instanceof PathError) return failed(thrown.message)
+    throw thrown
   }
 }
 
