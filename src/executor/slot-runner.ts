@@ -1,5 +1,6 @@
 /** Floor 3: a slot's actor and the calls that wait behind the one in flight. Browser compatible. */
 import { type ActorRefFrom, createActor, waitFor } from 'xstate'
+import { withLearnedEdges } from '../actors/learned-edges.ts'
 import type { Call, SlotEvent } from '../actors/messages.ts'
 import { slotMachine } from '../actors/slot.machine.ts'
 import { type SlotState, slotStateOf } from '../actors/states.ts'
@@ -9,17 +10,19 @@ import type { Core } from './core.ts'
 import { type CallContainer, type CallSlot, PendingCall } from './pending-call.ts'
 
 /** One machine for all slots: its actions find their way through the event. */
-const wiredSlotMachine = slotMachine.provide({
-  actions: {
-    start: ({ event }) => enqueue('call' in event ? event.call : undefined),
-    startNext: ({ event }) => enqueue('next' in event ? event.next : undefined),
-    wait: ({ event }) => waitBehind('call' in event ? event.call : undefined),
-    settle: ({ event }) => settle(event),
-    requestCancel: ({ event }) => requestCancel('call' in event ? event.call : undefined),
-    refuse: ({ event }) => refuse('call' in event ? event.call : undefined),
-    refuseWaiting: ({ event }) => refuseWaiting(event),
-  },
-})
+const wiredSlotMachine = withLearnedEdges(
+  slotMachine.provide({
+    actions: {
+      start: ({ event }) => enqueue('call' in event ? event.call : undefined),
+      startNext: ({ event }) => enqueue('next' in event ? event.next : undefined),
+      wait: ({ event }) => waitBehind('call' in event ? event.call : undefined),
+      settle: ({ event }) => settle(event),
+      requestCancel: ({ event }) => requestCancel('call' in event ? event.call : undefined),
+      refuse: ({ event }) => refuse('call' in event ? event.call : undefined),
+      refuseWaiting: ({ event }) => refuseWaiting(event),
+    },
+  }),
+)
 
 function enqueue(call: Call | undefined): void {
   const pending = pendingCall(call)

@@ -103,6 +103,7 @@ const api: Readonly<Record<string, readonly string[]>> = {
     'poolMachine',
     'slotMachine',
     'slotStateOf',
+    'withLearnedEdges',
     'type Call',
     'type CoordinatorEvent',
     'type Ended',
