@@ -3,31 +3,15 @@ import { createSandbox, type Sandbox } from '../../src/server/sandbox.ts'
 import {
   bash,
   eventually,
-  execute,
   hasBubblewrap,
   post,
   processesWith,
   slotWorkspace,
   useSandboxes,
 } from './support.ts'
+import { run, screen, tmux } from './terminal-support.ts'
 
 const newSandbox = useSandboxes()
-
-function tmux(sandbox: Sandbox, action: string, args: object = {}, more: object = {}) {
-  return execute(sandbox, 'tmux', { action, ...args }, more)
-}
-
-/** Types a command, waits for it, and answers what is on the screen then, without what is empty. */
-async function run(sandbox: Sandbox, keys: string | string[], more: object = {}): Promise<string> {
-  const sent = await tmux(sandbox, 'send_keys', { keys, block: true }, more)
-  expect(sent).toMatchObject({ success: true, output: 'ok', metadata: { stateful: true, blocked: true } })
-  return (await screen(sandbox, more)).trimEnd()
-}
-
-async function screen(sandbox: Sandbox, more: object = {}): Promise<string> {
-  const { output } = await tmux(sandbox, 'capture', {}, more)
-  return output
-}
 
 const lastLine = (text: string) => text.trimEnd().split('\n').at(-1)
 

@@ -10,6 +10,8 @@ export interface Size {
 
 /** Bytes of lines that are kept. */
 const MAX_BYTES = 2_000_000
+/** Of one event: as JSON it has at most six times as many bytes, so that a line always fits into an answer. */
+const MAX_EVENT_LENGTH = 2_048
 /** What a line costs beside its text. */
 const LINE_OVERHEAD = 64
 
@@ -52,11 +54,11 @@ export class Recording {
 
   /** The program printed `text`; `picture` draws the screen as it is after that. */
   output(text: string, size: Size, picture: () => string): void {
-    this.#add('o', text)
+    for (const piece of pieces(text)) this.#add('o', piece)
     if (this.#keptBytes <= this.maxBytes) return
     this.#forget()
     this.resized(size)
-    this.#add('o', picture())
+    for (const piece of pieces(picture())) this.#add('o', piece)
   }
 
   resized({ columns, rows }: Size): void {
@@ -105,6 +107,16 @@ export class Recording {
     const event = line([seconds, kind, data])
     this.#lines.push(event)
     this.#keptBytes += event.bytes + LINE_OVERHEAD
+  }
+}
+
+/** Cut, but not inside a character. */
+function* pieces(text: string): Iterable<string> {
+  for (let at = 0; at < text.length; ) {
+    const isInside = (text.codePointAt(at + MAX_EVENT_LENGTH - 1) ?? 0) > 0xffff
+    const end = at + MAX_EVENT_LENGTH - (isInside ? 1 : 0)
+    yield text.slice(at, end)
+    at = end
   }
 }
 

@@ -69,6 +69,19 @@ test('no line is cut: what does not fit comes later, and one that never fits is 
   expect(textOf(recording)).toBe(`${lines.slice(2).join('\n')}\n`)
 })
 
+test('a long text becomes several events, with no character cut', () => {
+  const recording = new Recording(size)
+  const text = `${'x'.repeat(2_047)}😀${'\0'.repeat(4_000)}`
+  recording.output(text, size, noPicture)
+  const lines = events(textOf(recording)).map(([, , data]) => data)
+  expect(lines.join('')).toBe(text)
+  expect(lines.map((line) => [line.length, line.isWellFormed()])).toEqual([
+    [2_047, true],
+    [2_048, true],
+    [1_954, true],
+  ])
+})
+
 test('a full recording goes on with a picture of the screen, and tells what nobody had read', () => {
   const recording = new Recording(size, () => 0, 1_000)
   recording.output('read', size, noPicture)
