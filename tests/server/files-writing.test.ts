@@ -46,11 +46,13 @@ describe('a writer that is killed', () => {
       // Where writing stages its files; seen by watching one that cannot take its place.
       mkdirSync(join(dataDir, 'slot_0/taken/x'), { recursive: true })
       await execute(first, 'write_file', { path: 'kept', content: 'x' })
+      await first.stop()
       const trash = join(dataDir, '.sandbox-slots/trash')
+      mkdirSync(trash, { recursive: true })
       writeFileSync(join(trash, `${crypto.randomUUID()}.tmp`), 'half of it')
       const second = await createSandbox({ dataDir, slots: 1, isolation: 'none' })
       expect(await eventually(() => readdirSync(trash).length === 0)).toBe(true)
-      await Promise.all([first.stop(), second.stop()])
+      await second.stop()
       expect(readdirSync(join(dataDir, 'slot_0')).sort()).toEqual(['kept', 'taken'])
     } finally {
       rmSync(dataDir, { recursive: true })
