@@ -1,5 +1,7 @@
 /** What a call may try against the calls after it, the server, and the slots beside it. */
+
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { getPriority } from 'node:os'
 import { createSandbox, type Sandbox } from '../../src/server/sandbox.ts'
 import { bash, execute, hasBubblewrap, post, processesWith } from './support.ts'
 
