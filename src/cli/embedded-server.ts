@@ -1,6 +1,11 @@
 /** The sandbox server in this process, and what to say when it cannot start. */
 import { SandboxError, SandboxUsageError } from '../errors.ts'
-import { type SandboxServer, type SandboxServerOptions, startSandboxServer } from '../server/mod.ts'
+import {
+  type LogEntry,
+  type SandboxServer,
+  type SandboxServerOptions,
+  startSandboxServer,
+} from '../server/mod.ts'
 import { CommandFailure } from './failure.ts'
 import type { IsolationOption } from './option-values.ts'
 import { tokenVariable } from './token.ts'
@@ -13,6 +18,7 @@ export interface EmbeddedOptions {
   readonly isolation?: IsolationOption | undefined
   readonly network?: boolean | undefined
   readonly token?: string | undefined
+  readonly onLog?: ((entry: LogEntry) => void) | undefined
 }
 
 /** Starts the server, or ends the command with one sentence. */
@@ -42,7 +48,7 @@ export async function startServerAnyway(
 }
 
 function serverOptions(options: EmbeddedOptions): SandboxServerOptions {
-  const { slots, host, port, dataDir, isolation, network, token } = options
+  const { slots, host, port, dataDir, isolation, network, token, onLog } = options
   return {
     slots,
     ...(host === undefined ? {} : { host }),
@@ -51,6 +57,7 @@ function serverOptions(options: EmbeddedOptions): SandboxServerOptions {
     ...(isolation === undefined ? {} : { isolation }),
     ...(network === undefined ? {} : { network }),
     ...(token === undefined ? {} : { token }),
+    ...(onLog === undefined ? {} : { onLog }),
   }
 }
 

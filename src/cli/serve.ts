@@ -1,7 +1,7 @@
 /** The command `serve`. */
 import { type Command, Option } from 'commander'
 import * as v from 'valibot'
-import type { SandboxServer } from '../server/mod.ts'
+import type { LogEntry, SandboxServer } from '../server/mod.ts'
 import { startServer } from './embedded-server.ts'
 import { exitCodes } from './failure.ts'
 import { listenForSignals, untilInterrupted } from './interruption.ts'
@@ -15,6 +15,10 @@ import {
 } from './option-values.ts'
 import { readToken, tokenFileOption } from './token.ts'
 
+const logLevels = ['debug', 'info', 'warn', 'error', 'off'] as const
+
+type LogThreshold = (typeof logLevels)[number]
+
 const serveOptions = v.strictObject({
   slots: v.number(),
   host: v.string(),
@@ -24,6 +28,7 @@ const serveOptions = v.strictObject({
   network: v.optional(v.boolean(), false),
   tokenFile: v.optional(v.string()),
   drainTimeout: v.number(),
+  logLevel: v.picklist(logLevels),
 })
 
 export function addServeCommand(program: Command): void {
@@ -54,6 +59,11 @@ export function addServeCommand(program: Command): void {
         .default(5)
         .argParser(wholeNumber(0, 86_400)),
     )
+    .addOption(
+      new Option('--log-level <level>', 'which entries of the log are printed on stderr, as lines of JSON')
+        .choices(logLevels)
+        .default('info'),
+    )
     .action(async (options: unknown) => {
       process.exitCode = await serve(v.parse(serveOptions, options))
     })
@@ -62,11 +72,19 @@ export function addServeCommand(program: Command): void {
 async function serve(options: v.InferOutput<typeof serveOptions>): Promise<number> {
   let server: SandboxServer | undefined
   using interruption = listenForSignals({ onSecond: () => void server?.stop() })
-  const { tokenFile, drainTimeout, ...wanted } = options
-  server = await startServer({ ...wanted, token: await readToken(tokenFile) })
+  const { tokenFile, drainTimeout, logLevel, ...wanted } = options
+  server = await startServer({ ...wanted, token: await readToken(tokenFile), onLog: logTo(logLevel) })
   console.log(server.url)
   await untilInterrupted(interruption)
   await server.stop({ drainTimeoutMs: drainTimeout * 1_000 })
   // Stopping it is how a server ends well.
   return exitCodes.allRan
+}
+
+/** Prints entries of this level, and of those that matter more. */
+function logTo(threshold: LogThreshold): (entry: LogEntry) => void {
+  const least = logLevels.indexOf(threshold)
+  return ({ time, level, event, fields }) => {
+    if (logLevels.indexOf(level) >= least) console.error(JSON.stringify({ time, level, event, ...fields }))
+  }
 }

@@ -13,6 +13,9 @@ export type PostRoute =
 /** The routes that are read by GET. */
 export type GetRoute = '/health' | '/slots'
 
+/** What our server tells its operator, by GET, in the text format of Prometheus. */
+export const metricsRoute = '/metrics'
+
 /** The routes of the extended protocol that take a JSON body by POST. */
 export type ExtendedRoute = '/v2/batch' | '/cancel'
 

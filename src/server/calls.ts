@@ -3,7 +3,8 @@ import * as v from 'valibot'
 import { describeThrown } from '../errors.ts'
 import type { ExecutionResponseBody } from '../protocol/execution.ts'
 import type { Drain } from './drain.ts'
-import type { CallEvent } from './options.ts'
+import type { Tell, ToldCall } from './operation/events.ts'
+import { outcomeOf, outputBytesOf } from './operation/outcome.ts'
 import type { Isolation } from './sandbox/isolation.ts'
 import type { ReadyHealth, ReadyShells } from './sandbox/ready-shells.ts'
 import { runCommand } from './sandbox/run-command.ts'
@@ -37,7 +38,7 @@ export interface ServerContext {
   /** Kills what runs. */
   readonly stop: AbortSignal
   readonly drain: Drain
-  readonly onCall: ((event: CallEvent) => void) | undefined
+  readonly tell: Tell
 }
 
 const timeoutMessage = `must be a number of seconds above 0 and at most ${MAX_TIMEOUT}`
@@ -62,6 +63,8 @@ const tools: ReadonlyMap<string, Tool> = new Map([
   ['write_file', writeFile],
   ['tmux', tmux],
 ])
+
+export const toolNames: ReadonlySet<string> = new Set(tools.keys())
 
 /** `refused`: nothing ran, since the request itself is wrong. */
 export interface CallAnswer {
@@ -104,13 +107,17 @@ export function checkCall(context: ServerContext, request: unknown): CheckedCall
   const fields = check(callFields, request)
   if (!fields.ok) return answered(failed(fields.error), idOf(request), true)
   const { slot_id, tool, args, execution_id: executionId, timeout: timeoutS } = fields.value
+  const told: ToldCall = { slotId: slot_id, tool, executionId }
+  const refused = (error: string, isWrong = false) => {
+    tellNotRun(context, told)
+    return answered(failed(error), executionId, isWrong)
+  }
   const slot = context.slots.get(slot_id)
-  if (slot === undefined) return answered(failed(`Unknown slot: ${slot_id}`), executionId)
+  if (slot === undefined) return refused(`Unknown slot: ${slot_id}`)
   const prepared: Checked<PreparedCall> | undefined = tools.get(tool)?.prepare(args)
-  if (prepared === undefined) return answered(failed(`Unknown tool: ${tool}`), executionId)
-  if (!prepared.ok) return answered(failed(prepared.error), executionId, true)
-  const run = (hooks: CallHooks) =>
-    runInSlot(context, slot, { ...hooks, executionId, timeoutS }, prepared.value)
+  if (prepared === undefined) return refused(`Unknown tool: ${tool}`)
+  if (!prepared.ok) return refused(prepared.error, true)
+  const run = (hooks: CallHooks) => runInSlot(context, slot, { ...hooks, told, timeoutS }, prepared.value)
   return { kind: 'runnable', executionId, timeoutS, run }
 }
 
@@ -118,21 +125,27 @@ function answered(result: ToolResult, executionId: string | null, refused = fals
   return { kind: 'answered', answer: { refused, body: { ...result, execution_id: executionId } } }
 }
 
+function tellNotRun({ tell }: ServerContext, told: ToldCall): void {
+  tell({ type: 'call.finished', ...told, outcome: 'not-run', queuedMs: 0, durationMs: 0, outputBytes: 0 })
+}
+
 interface CallOptions extends CallHooks {
-  readonly executionId: string | null
+  readonly told: ToldCall
   readonly timeoutS: number
 }
 
-function runInSlot(
+async function runInSlot(
   context: ServerContext,
   slot: Slot,
-  { executionId, timeoutS, cancel, onOutput, beforeRun }: CallOptions,
+  { told, timeoutS, cancel, onOutput, beforeRun }: CallOptions,
   call: PreparedCall,
 ): Promise<ToolResult> {
-  const { onCall, stop, shells, isolation, network, privateDir } = context
+  const { tell, stop, shells, isolation, network, privateDir } = context
   const { workspace, owner, sessions } = slot
   const signals = { stop, cancel }
-  return inTurn(slot, cancel, async () => {
+  const queuedAt = performance.now()
+  let hasBegun = false
+  const result = await inTurn(slot, cancel, async () => {
     try {
       await beforeRun?.()
     } catch (thrown) {
@@ -140,24 +153,33 @@ function runInSlot(
     }
     if (stop.aborted) return { ...failed('Not run: the server stops'), code: 'server_stopping' }
     if (cancel?.aborted === true) return notBegun()
-    slot.running = { executionId }
-    onCall?.({ type: 'started', slotId: slot.id, executionId })
+    hasBegun = true
+    slot.running = { executionId: told.executionId }
+    tell({ type: 'call.started', ...told })
+    const startedAt = performance.now()
+    let result: ToolResult
     try {
-      return await call({
+      result = await call({
         ...{ workspace, owner, sessions, privateDir, isolation, network, timeoutS, signals, onOutput },
         runCommand: (request) => runCommand(shells, slot, request, signals),
       })
     } catch (thrown) {
-      return failed(`The server failed: ${describeThrown(thrown)}`)
-    } finally {
-      slot.running = null
-      onCall?.({ type: 'finished', slotId: slot.id, executionId })
-      // After the answer is on its way; a call that has followed at once will say so itself.
-      setImmediate(() => {
-        if (slot.running === null) shells.used(slot)
-      })
+      result = failed(`The server failed: ${describeThrown(thrown)}`)
     }
+    slot.running = null
+    tell({
+      ...{ type: 'call.finished', ...told, outcome: outcomeOf(result), outputBytes: outputBytesOf(result) },
+      queuedMs: startedAt - queuedAt,
+      durationMs: performance.now() - startedAt,
+    })
+    // After the answer is on its way; a call that has followed at once will say so itself.
+    setImmediate(() => {
+      if (slot.running === null) shells.used(slot)
+    })
+    return result
   })
+  if (!hasBegun) tellNotRun(context, told)
+  return result
 }
 
 function notBegun(): ToolResult {

@@ -1,7 +1,7 @@
 /** The routes: from a request to an answer. */
 import { setImmediate } from 'node:timers/promises'
 import * as v from 'valibot'
-import type { GetRoute, PostRoute } from '../protocol/routes.ts'
+import type { GetRoute, metricsRoute, PostRoute } from '../protocol/routes.ts'
 import { baseLimits, bodyTooLarge, serverStopping } from '../protocol/routes.ts'
 import { type ArtifactRoute, archiveRoute, listRoute, readRoute } from './artifacts/routes.ts'
 import { answerCall, answerReset, type CallAnswer, type ServerContext } from './calls.ts'
@@ -9,6 +9,7 @@ import type { Drain } from './drain.ts'
 import { errorAnswer, json, jsonText, plainText } from './http/answers.ts'
 import { createDoor, type DoorRules, withCors } from './http/door.ts'
 import { readJsonBody } from './http/read-body.ts'
+import { metricsType, type ServerMetrics } from './operation/server-metrics.ts'
 import { check, jsonObject } from './tools/tool.ts'
 
 export interface HandlerOptions {
@@ -16,6 +17,7 @@ export interface HandlerOptions {
   readonly door: DoorRules
   readonly dataDir: string
   readonly statefulDir: string
+  readonly metrics: ServerMetrics
 }
 
 /** `onBody` is called when the whole request is here: from then on, waiting is for the tool. */
@@ -34,12 +36,13 @@ const postRoutes: Readonly<Record<PostRoute, PostAnswer>> = {
 
 type GetAnswer = (options: HandlerOptions) => Response
 
-const getRoutes: Readonly<Record<GetRoute, GetAnswer>> = {
+const getRoutes: Readonly<Record<GetRoute | typeof metricsRoute, GetAnswer>> = {
   '/health': (options) => {
     const { drain } = options.context
     // Pools and load balancers hand out nothing new then.
     return drain.isOn ? stoppingAnswer(drain, health(options, 'stopping')) : json(health(options, 'ok'))
   },
+  '/metrics': ({ metrics }) => new Response(metrics.text(), { headers: { 'content-type': metricsType } }),
   '/slots': ({ context }) => json({ slots: context.slots.status() }),
 }
 
@@ -63,8 +66,22 @@ export function createHandler(options: HandlerOptions): Handler {
   const atDoor = createDoor(options.door)
   return async (request, onBody) => {
     const answer = atDoor(request) ?? (await route(options, request, onBody))
+    const { pathname } = new URL(request.url)
+    const { method } = request
+    options.context.tell({
+      type: 'request.answered',
+      method,
+      route: routeName(pathname),
+      status: answer.status,
+    })
     return withCors(request, answer, options.door)
   }
+}
+
+/** Few names, whatever is asked for. */
+function routeName(pathname: string): string {
+  if (pathname.startsWith('/files/')) return '/files'
+  return gets.has(pathname) || posts.has(pathname) ? pathname : 'other'
 }
 
 async function route(options: HandlerOptions, request: Request, onBody?: () => void): Promise<Response> {

@@ -3,5 +3,6 @@
  *
  * @module
  */
+export type { LogEntry, LogLevel } from './operation/log.ts'
 export type { SandboxLimits, SandboxServerOptions, StopOptions } from './options.ts'
 export { type SandboxServer, startSandboxServer } from './start-server.ts'

@@ -2,6 +2,7 @@
 import { isIPv6 } from 'node:net'
 import * as v from 'valibot'
 import { SandboxUsageError } from '../errors.ts'
+import type { LogEntry } from './operation/log.ts'
 
 /** Bounds of what a tool call may use. */
 export interface SandboxLimits {
@@ -46,6 +47,11 @@ export interface SandboxServerOptions {
    * `GET /health` answers `{"status": "ok"}`, and nothing else answers. Default none: who reaches the port comes in.
    */
   readonly token?: string
+  /**
+   * Called with each entry of the server's log: start and stop, refused requests, sandboxes that failed, at level `debug`
+   * every call. Never holds tokens, commands, outputs or environments. What it throws is not caught. Default none.
+   */
+  readonly onLog?: (entry: LogEntry) => void
   /**
    * Web pages that may talk to this server, as in `http://127.0.0.1:3000`. Default none.
    * @internal
@@ -92,6 +98,7 @@ export interface SandboxSettings {
   readonly allowedHosts: readonly string[]
   readonly bwrapPath: string | undefined
   readonly onCall: ((event: CallEvent) => void) | undefined
+  readonly onLog: ((entry: LogEntry) => void) | undefined
 }
 
 const MiB = 2 ** 20
@@ -144,6 +151,9 @@ const publicEntries = {
   limits: v.optional(limits, {}),
   network: v.optional(v.boolean('must be true or false'), false),
   token: v.optional(token),
+  onLog: v.optional(
+    v.custom<(entry: LogEntry) => void>((value) => typeof value === 'function', 'must be a function'),
+  ),
   allowedOrigins: v.optional(v.array(v.string('must be a string'), 'must be an array'), []),
 }
 
@@ -178,8 +188,8 @@ export function checkServerOptions(options: unknown): void {
 /** Checks the options of `createSandbox` and fills the defaults in. */
 export function sandboxSettings(options: unknown): SandboxSettings {
   const output = checked(sandboxOptions, options)
-  const { dataDir, token, bwrapPath, onCall } = output
-  return { ...output, dataDir, token, bwrapPath, onCall }
+  const { dataDir, token, bwrapPath, onCall, onLog } = output
+  return { ...output, dataDir, token, bwrapPath, onCall, onLog }
 }
 
 interface Doors {

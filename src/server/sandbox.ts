@@ -1,7 +1,11 @@
 /** A sandbox server without a port: everything but Bun.serve. */
 import { join } from 'node:path'
+import { toolNames } from './calls.ts'
 import { Drain } from './drain.ts'
 import { createHandler, type Handler } from './handler.ts'
+import type { Tell } from './operation/events.ts'
+import { logEntry } from './operation/log.ts'
+import { ServerMetrics } from './operation/server-metrics.ts'
 import {
   type SandboxOptions,
   type SandboxSettings,
@@ -17,6 +21,8 @@ import { ownerOf, SlotTable } from './slot-table.ts'
 export interface Sandbox {
   /** Answers one request, as a fetch handler does. */
   readonly handler: Handler
+  /** For what its owner has to tell to its log. */
+  readonly tell: Tell
   /**
    * Accepts nothing new, gives what runs its time, kills what is left, and removes what is temporary. Calling it again
    * waits for the same; with no time left, it kills at once.
@@ -51,7 +57,7 @@ async function openSandbox(
 ): Promise<Sandbox> {
   const { dataDir, privateDir, systemDir, firstOwner, hiddenDataDir } = dirs
   const stopping = new AbortController()
-  const { onCall, network } = settings
+  const { network } = settings
   const isolation = await prepareIsolation({
     kind: settings.isolation,
     systemDir,
@@ -62,10 +68,12 @@ async function openSandbox(
     hiddenDataDir,
   })
   const slots = await SlotTable.open(dataDir, privateDir, settings.slots, firstOwner)
-  const shells = new ReadyShells(isolation, internals.ready)
+  const metrics = new ServerMetrics({ toolNames, slots: () => slots })
+  const tell = teller(metrics, settings)
+  const shells = new ReadyShells(isolation, internals.ready, tell)
   for (const slot of slots) shells.warm(slot)
   const drain = new Drain()
-  const context = { slots, privateDir, isolation, network, shells, stop: stopping.signal, drain, onCall }
+  const context = { slots, privateDir, isolation, network, shells, stop: stopping.signal, drain, tell }
 
   const settled = async () => {
     await drain.empty()
@@ -73,6 +81,7 @@ async function openSandbox(
   }
   const stop = async (drainTimeoutMs: number) => {
     drain.begin(drainTimeoutMs)
+    tell({ type: 'server.stopping', drainTimeoutMs, executing: slots.executing })
     const timer = setTimeout(() => stopping.abort(), drainTimeoutMs)
     await Promise.race([settled(), aborted(stopping.signal)])
     clearTimeout(timer)
@@ -83,13 +92,32 @@ async function openSandbox(
   }
   let stopped: Promise<void> | undefined
   return {
-    handler: createHandler({ context, door: settings, dataDir, statefulDir: join(privateDir, 'stateful') }),
+    handler: createHandler({
+      context,
+      door: settings,
+      dataDir,
+      statefulDir: join(privateDir, 'stateful'),
+      metrics,
+    }),
+    tell,
     stop: async (options) => {
       const { drainTimeoutMs } = stopSettings(options)
       if (drainTimeoutMs === 0) stopping.abort()
       stopped ??= stop(drainTimeoutMs)
       await stopped
     },
+  }
+}
+
+/** Tells metrics, log and test what happens. */
+function teller(metrics: ServerMetrics, { onLog, onCall }: SandboxSettings): Tell {
+  return (event) => {
+    metrics.tell(event)
+    const entry = onLog === undefined ? null : logEntry(event, new Date())
+    if (entry !== null) onLog?.(entry)
+    if (event.type === 'call.started') onCall?.({ ...event, type: 'started' })
+    if (event.type === 'call.finished' && event.outcome !== 'not-run')
+      onCall?.({ ...event, type: 'finished' })
   }
 }
 

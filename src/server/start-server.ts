@@ -1,6 +1,11 @@
 /** The sandbox on a port. */
 import { describeThrown, SandboxError } from '../errors.ts'
-import { checkServerOptions, type SandboxServerOptions, type StopOptions } from './options.ts'
+import {
+  checkServerOptions,
+  type SandboxServerOptions,
+  type StopOptions,
+  sandboxSettings,
+} from './options.ts'
 import { createSandbox, type Sandbox } from './sandbox.ts'
 
 /** A running sandbox server. */
@@ -46,9 +51,20 @@ const DELIVERY_MS = 5_000
 export async function startSandboxServer(options: SandboxServerOptions = {}): Promise<SandboxServer> {
   checkServerOptions(options)
   const sandbox = await createSandbox(options)
-  const { host = '127.0.0.1', port = 0 } = options
+  const settings = sandboxSettings(options)
+  const { host, port, slots, isolation, network, token, dataDir } = settings
   try {
-    return listen(sandbox, host, port)
+    const server = listen(sandbox, host, port)
+    const fields = {
+      url: server.url,
+      pid: process.pid,
+      slots,
+      isolation,
+      network,
+      token: token !== undefined,
+    }
+    sandbox.tell({ type: 'server.started', fields: { ...fields, data_dir: dataDir ?? null } })
+    return server
   } catch (thrown) {
     await sandbox.stop()
     const reason = describeThrown(thrown)
@@ -71,6 +87,7 @@ function listen(sandbox: Sandbox, host: string, port: number): SandboxServer {
     const cut = setTimeout(() => void server.stop(true), DELIVERY_MS)
     await server.stop()
     clearTimeout(cut)
+    sandbox.tell({ type: 'server.stopped' })
   }
   let closed: Promise<void> | undefined
   const stop = async (options?: StopOptions) => {

@@ -124,6 +124,8 @@ const api: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/server/mod.ts': [
     'startSandboxServer',
+    'type LogEntry',
+    'type LogLevel',
     'type SandboxLimits',
     'type SandboxServer',
     'type SandboxServerOptions',

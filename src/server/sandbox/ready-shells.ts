@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs'
 import { describeThrown } from '../../errors.ts'
+import type { Tell } from '../operation/events.ts'
 import type { Place } from './command-line.ts'
 import type { Isolation } from './isolation.ts'
 import { Shell } from './shell.ts'
@@ -64,7 +65,11 @@ export class ReadyShells {
   #reason: string | null = null
   #isClosed = false
 
-  constructor(isolation: Isolation, options: ReadyOptions = usualReady) {
+  constructor(
+    isolation: Isolation,
+    options: ReadyOptions = usualReady,
+    private readonly tell: Tell = () => {},
+  ) {
     this.#isolation = isolation
     this.#options = isolation.kind === 'none' ? { ...options, maxWaiting: 0 } : options
   }
@@ -156,9 +161,11 @@ export class ReadyShells {
       throw thrown
     }
     this.#living.add(shell)
+    if (shell.isSandbox) this.tell({ type: 'sandbox.started' })
     void shell.ended.then((end) => {
       this.#living.delete(shell)
       if (!shell.isReady && !shell.isKilled) this.#failed(shell.failure(end))
+      else if (shell.isSandbox) this.tell({ type: 'sandbox.ended', how: shell.hasTaken ? 'used' : 'unused' })
     })
     void shell.ready.then((isReady) => {
       if (!isReady) return
@@ -169,6 +176,7 @@ export class ReadyShells {
   }
 
   #failed(reason: string): void {
+    this.tell({ type: 'sandbox.ended', how: 'failed', reason })
     this.#failures += 1
     this.#reason = reason
   }
