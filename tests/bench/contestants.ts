@@ -1,116 +1,128 @@
 /** Ways to make the same calls. Each `call` is one tool call: it resolves with the call's output. */
-import { SandboxExecutor } from '../../mod.ts'
+import { type ExecuteOptions, SandboxExecutor, SlotPool, staticDiscovery } from '../../mod.ts'
+import { startInspector } from '../../src/inspector/mod.ts'
+import { batshit, dataloader, fetchPerCall, handBatched, kyPerCall } from './peers.ts'
 
 export interface Contestant extends AsyncDisposable {
   /** Makes one call in the slot of this index; one call at a time in each. */
   call(slot: number): Promise<string>
 }
 
-export interface Entry {
-  readonly name: string
-  /** Calls of one figure at 1, 64 and 1,024 in flight: fixed, so that every round does the same work. */
-  readonly work: Readonly<Record<InFlight, number>>
-  readonly make: (url: string) => Contestant
-}
-
-export const inFlightCounts = [1, 64, 1_024] as const
+export const inFlightCounts = [1, 64, 1_024, 16_384] as const
 export type InFlight = (typeof inFlightCounts)[number]
 
-const many = { 1: 2_000, 64: 32_000, 1024: 65_536 }
-const few = { 1: 2_000, 64: 8_000, 1024: 16_384 }
+/** Calls of one figure: fixed, so that every round does the same work. */
+export type Work = Readonly<Record<InFlight, number>>
+
+export interface Entry {
+  readonly name: string
+  readonly work: Work
+  /** `inFlight` slots will be asked for. */
+  readonly make: (url: string, inFlight: number) => Contestant | Promise<Contestant>
+}
+
+const many: Work = { 1: 2_000, 64: 64_000, 1024: 131_072, 16384: 131_072 }
+const few: Work = { 1: 2_000, 64: 8_000, 1024: 16_384, 16384: 32_768 }
 
 export const limitName = 'fetch, batched by hand'
 
 export const entries: readonly Entry[] = [
   { name: limitName, work: many, make: handBatched },
-  { name: 'fetch, one per call', work: few, make: onePerCall },
-  { name: 'sandbox-slots, `write_file`', work: many, make: ours('write_file', { path: 'a', content: 'b' }) },
-  { name: 'sandbox-slots, `bash`', work: few, make: ours('bash', { command: 'true' }) },
+  { name: 'fetch per call', work: few, make: fetchPerCall },
+  { name: 'ky per call', work: few, make: kyPerCall },
+  { name: 'dataloader and ky', work: many, make: dataloader },
+  { name: 'batshit and ky', work: many, make: batshit },
+  { name: '`execute`', work: many, make: ours(() => ({})) },
+  { name: '`execute`, a shared signal', work: many, make: ours(sharedSignal()) },
+  {
+    name: '`execute`, a signal per call',
+    work: many,
+    make: ours(() => ({ signal: new AbortController().signal })),
+  },
+  {
+    name: '`execute`, `bash` of unknown duration',
+    work: few,
+    make: ours(() => ({}), 'bash', { command: 'true' }),
+  },
+  { name: '`pool.execute`', work: many, make: throughPool },
+  { name: '`execute`, inspector attached', work: many, make: inspected },
 ]
 
-const maxCalls = 256
-const nothingToClose = { [Symbol.asyncDispose]: () => Promise.resolve() }
-
-/** What the floor server answers to a call; those who race without a net do not check it. */
-interface Answer {
-  readonly output: string
+function ours(
+  options: () => ExecuteOptions,
+  tool = 'write_file',
+  args: Readonly<Record<string, unknown>> = { path: 'a', content: 'b' },
+): Entry['make'] {
+  return (url, inFlight) => fromExecutor(new SandboxExecutor(), url, inFlight, options, tool, args)
 }
 
-function request(slot: number): object {
-  return {
-    slot_id: `slot_${slot}`,
-    tool: 'write_file',
-    args: { path: 'a', content: 'b' },
-    execution_id: crypto.randomUUID(),
-    timeout: 30,
-  }
+function sharedSignal(): () => ExecuteOptions {
+  const { signal } = new AbortController()
+  return () => ({ signal })
 }
 
-async function posted<T>(url: string, body: unknown): Promise<T> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-  return response.json()
+function fromExecutor(
+  executor: SandboxExecutor,
+  url: string,
+  inFlight: number,
+  options: () => ExecuteOptions,
+  tool: string,
+  args: Readonly<Record<string, unknown>>,
+): Contestant {
+  const slots = executor.slots(url, inFlight)
+  const call = async (index: number) => {
+    const slot = slots[index]
+    if (slot === undefined) throw new RangeError(`No slot ${index}`)
+    return outputOf(await executor.execute(slot, tool, args, options()))
+  }
+  return { call, [Symbol.asyncDispose]: () => executor.close() }
 }
 
-/** The limit: a promise and a UUID for each call, one POST a tick, no check, no care. */
-function handBatched(url: string): Contestant {
-  let waiting: { request: object; resolve: (output: string) => void }[] = []
-  const post = async (batch: typeof waiting) => {
-    const answers = await posted<readonly Answer[]>(
-      `${url}/batch`,
-      batch.map((each) => each.request),
-    )
-    for (const [index, { resolve }] of batch.entries()) resolve(answers[index]?.output ?? '')
+async function throughPool(url: string, inFlight: number): Promise<Contestant> {
+  const pool = await SlotPool.start({ discovery: staticDiscovery([url]), slotsPerContainer: inFlight })
+  const leases = await Promise.all(Array.from({ length: inFlight }, () => pool.acquire()))
+  const call = async (index: number) => {
+    const lease = leases[index]
+    if (lease === undefined) throw new RangeError(`No lease ${index}`)
+    return outputOf(await pool.execute(lease, 'write_file', { path: 'a', content: 'b' }))
   }
-  const flush = () => {
-    const batch = waiting
-    waiting = []
-    if (batch.length > 0) void post(batch)
+  const close = async () => {
+    await Promise.all(leases.map((lease) => lease.release({ reset: false })))
+    await pool.stop()
   }
-  const call = (slot: number) => {
-    const { promise, resolve } = Promise.withResolvers<string>()
-    if (waiting.length === 0) setImmediate(flush)
-    waiting.push({ request: request(slot), resolve })
-    if (waiting.length === maxCalls) flush()
-    return promise
-  }
-  return { call, ...nothingToClose }
+  return { call, [Symbol.asyncDispose]: close }
 }
 
-function onePerCall(url: string): Contestant {
-  return {
-    call: async (slot) => (await posted<Answer>(`${url}/execute`, request(slot))).output,
-    ...nothingToClose,
+async function inspected(url: string, inFlight: number): Promise<Contestant> {
+  const inspector = await startInspector()
+  const executor = new SandboxExecutor({ inspect: inspector.inspect })
+  const inner = fromExecutor(executor, url, inFlight, () => ({}), 'write_file', { path: 'a', content: 'b' })
+  const close = async () => {
+    await inner[Symbol.asyncDispose]()
+    await inspector.stop()
   }
+  return { call: inner.call, [Symbol.asyncDispose]: close }
 }
 
-function ours(tool: string, args: Readonly<Record<string, unknown>>): Entry['make'] {
-  return (url) => {
-    const executor = new SandboxExecutor()
-    const slots = executor.slots(url, Math.max(...inFlightCounts))
-    return {
-      call: async (index) => {
-        const slot = slots[index]
-        if (slot === undefined) throw new RangeError(`No slot ${index}`)
-        const result = await executor.execute(slot, tool, args)
-        if (!result.success) throw new Error(result.error)
-        return result.output
-      },
-      [Symbol.asyncDispose]: () => executor.close(),
-    }
-  }
+function outputOf({ success, output, error }: { success: boolean; output: string; error: string }): string {
+  if (!success) throw new Error(error)
+  return output
 }
 
-/** Makes `calls` calls, `inFlight` at a time. */
-export async function run({ call }: Contestant, inFlight: number, calls: number): Promise<void> {
+/** Makes `calls` calls, `inFlight` at a time; `took` is told the milliseconds of each. */
+export async function run(
+  { call }: Contestant,
+  inFlight: number,
+  calls: number,
+  took: (ms: number) => void = () => {},
+): Promise<void> {
   let left = calls
   const worker = async (slot: number) => {
     while (left > 0) {
       left -= 1
+      const begun = performance.now()
       const output = await call(slot)
+      took(performance.now() - begun)
       if (output !== 'done') throw new Error(`Expected "done", got ${JSON.stringify(output)}`)
     }
   }

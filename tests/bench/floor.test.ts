@@ -10,13 +10,13 @@ beforeAll(async () => {
 afterAll(() => floor[Symbol.asyncDispose]())
 
 test.each([
-  ['sandbox-slots, `write_file`', 16],
-  ['sandbox-slots, `bash`', 6],
+  ['`execute`', 16],
+  ['`execute`, `bash` of unknown duration', 6],
 ])(
   'with 64 calls in flight, a post of %s holds %d calls on average, or more',
   async (name, least) => {
     const entry = entries.find((each) => each.name === name)
-    await using contestant = entry?.make(floor.url)
+    await using contestant = await entry?.make(floor.url, 64)
     if (contestant === undefined) throw new Error(`No contestant ${name}`)
     const before = await floor.counts()
     await run(contestant, 64, 2_560)

@@ -1,57 +1,66 @@
 /**
- * Calls per second and CPU per call, of this module and of plain `fetch`, against a floor server in its own process.
+ * This module beside its peers, against a floor server in a process of its own: throughput, latency, CPU, heap.
  *
- * `bun tests/bench/main.ts [--rounds N] [--markdown]`
+ * `bun run bench [--rounds 7] [--in-flight 1,64,1024,16384] [--only TEXT] [--markdown]`
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { type Figure, measure, ratioToLimit, type Sample, type Spread, spreadOf } from './measure.ts'
+import * as v from 'valibot'
+import { entries, inFlightCounts, limitName } from './contestants.ts'
+import { type Figure, measure, ratiosToLimit, type Spread, spreadOf } from './measure.ts'
+import type { Sample } from './sample.ts'
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '7' },
+    'in-flight': { type: 'string', default: inFlightCounts.join(',') },
+    only: { type: 'string', default: '' },
     markdown: { type: 'boolean', default: false },
   },
 })
-const rounds = Number(values.rounds)
-if (!Number.isSafeInteger(rounds) || rounds < 1) throw new RangeError('--rounds takes a whole number from 1')
+const rounds = v.parse(v.pipe(v.number(), v.integer(), v.minValue(1)), Number(values.rounds))
+const counts = v.parse(v.array(v.picklist(inFlightCounts)), values['in-flight'].split(',').map(Number))
+const chosen = entries.filter(({ name }) => name === limitName || name.includes(values.only))
 
-const figures = await measure(rounds, (line) => console.error(line))
 const head = [
   'in flight',
   'client',
-  'calls/s (min–max)',
-  'of the limit',
-  'CPU µs/call (min–max)',
-  'of the limit',
+  'calls/s',
+  '× the limit',
+  'p50 ms',
+  'p99 ms',
+  'CPU µs/call',
   'calls/post',
+  'heap kB',
 ]
-const rows = figures.map((figure) => rowOf(figures, figure))
+const rows: string[][] = []
+for (const inFlight of counts) {
+  const figures = await measure(chosen, inFlight, rounds, (line) => console.error(line))
+  rows.push(...figures.map((figure) => rowOf(figures, figure)))
+}
 console.log(values.markdown ? markdown([head, ...rows]) : plain([head, ...rows]))
 console.log(
-  `\nMedian of ${rounds} rounds that took turns; ${cpus().length} × ${cpus()[0]?.model.trim()}, Bun ${Bun.version}.`,
+  `\nMedians (and min–max) of ${rounds} rounds that took turns; ${cpus().length} × ${cpus()[0]?.model.trim()}, Bun ${Bun.version}.`,
 )
 
 function rowOf(all: readonly Figure[], figure: Figure): string[] {
   const rate = (sample: Sample) => sample.callsPerSecond
-  const cpu = (sample: Sample) => sample.cpuMicrosPerCall
-  const perPost = spreadOf(figure.samples.map((sample) => sample.callsPerPost)).median
+  const median = (of: (sample: Sample) => number) => spreadOf(figure.samples.map(of)).median
   return [
     figure.inFlight.toLocaleString('en'),
     figure.name,
-    shown(spreadOf(figure.samples.map(rate)), 0),
-    ratioToLimit(all, figure, rate).toFixed(2),
-    shown(spreadOf(figure.samples.map(cpu)), 1),
-    ratioToLimit(all, figure, cpu).toFixed(1),
-    perPost.toFixed(1),
+    Math.round(median(rate)).toLocaleString('en'),
+    range(spreadOf(ratiosToLimit(all, figure, rate))),
+    median(({ p50 }) => p50).toFixed(2),
+    median(({ p99 }) => p99).toFixed(2),
+    range(spreadOf(figure.samples.map(({ cpuPerCall }) => cpuPerCall)), 1),
+    figure.callsPerPost.toFixed(1),
+    (median(({ heapGrowth }) => heapGrowth) / 1_000).toFixed(0),
   ]
 }
 
-function shown({ min, median, max }: Spread, digits: number): string {
-  const [low, middle, high] = [min, median, max].map((value) =>
-    value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }),
-  )
-  return `${middle} (${low}–${high})`
+function range({ min, median, max }: Spread, digits = 2): string {
+  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`
 }
 
 function markdown([first = [], ...rest]: readonly string[][]): string {
@@ -61,15 +70,7 @@ function markdown([first = [], ...rest]: readonly string[][]): string {
 }
 
 function plain(table: readonly string[][]): string {
-  const widths = (table[0] ?? []).map((_, column) =>
-    Math.max(...table.map((cells) => cells[column]?.length ?? 0)),
-  )
-  return table
-    .map((cells) =>
-      cells
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  const widths = head.map((_, column) => Math.max(...table.map((cells) => cells[column]?.length ?? 0)))
+  const padded = (cells: readonly string[]) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0))
+  return table.map((cells) => padded(cells).join('  ').trimEnd()).join('\n')
 }

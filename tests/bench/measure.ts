@@ -1,28 +1,16 @@
 /** Figures of contestants, from rounds that take turns: what disturbs one disturbs all. */
-import {
-  type Contestant,
-  type Entry,
-  entries,
-  type InFlight,
-  inFlightCounts,
-  limitName,
-  run,
-} from './contestants.ts'
-import { type FloorServer, spawnFloorServer } from './floor-server.ts'
+import { fileURLToPath } from 'node:url'
+import * as v from 'valibot'
+import { type Entry, type InFlight, limitName } from './contestants.ts'
+import { spawnFloorServer } from './floor-server.ts'
+import { type Sample, sample } from './sample.ts'
 
-/** One measurement. */
-export interface Sample {
-  readonly callsPerSecond: number
-  /** CPU of this process, all threads. */
-  readonly cpuMicrosPerCall: number
-  readonly callsPerPost: number
-}
-
-/** All samples of one contestant at one number of calls in flight, by round. */
+/** All samples of one contestant at one number of calls in flight, by round, and the calls of a post. */
 export interface Figure {
   readonly name: string
   readonly inFlight: InFlight
   readonly samples: Sample[]
+  callsPerPost: number
 }
 
 export interface Spread {
@@ -31,47 +19,37 @@ export interface Spread {
   readonly max: number
 }
 
-export async function measure(rounds: number, told: (line: string) => void): Promise<Figure[]> {
+const program = fileURLToPath(new URL('./sample.ts', import.meta.url))
+
+/** Each round runs every entry once, each in a fresh process, and begins with another one. */
+export async function measure(
+  entries: readonly Entry[],
+  inFlight: InFlight,
+  rounds: number,
+  told: (line: string) => void,
+): Promise<Figure[]> {
   await using floor = await spawnFloorServer()
-  await using stack = new AsyncDisposableStack()
-  const contestants = entries.map((entry) => ({ entry, contestant: stack.use(entry.make(floor.url)) }))
-  const figures: Figure[] = []
-  for (const inFlight of inFlightCounts) {
-    const here = contestants.map((each) => ({ ...each, samples: [] as Sample[] }))
-    for (const { contestant, entry } of here) await run(contestant, inFlight, entry.work[inFlight] / 4)
-    for (let round = 0; round < rounds; round += 1) {
-      // Each round begins with another one.
-      for (const at of here.keys()) {
-        const each = here[(at + round) % here.length]
-        each?.samples.push(await sample(each.contestant, each.entry, inFlight, floor))
-      }
-      told(`${inFlight} in flight: round ${round + 1} of ${rounds}`)
+  const figures = entries.map(({ name }): Figure => ({ name, inFlight, samples: [], callsPerPost: NaN }))
+  for (let round = 0; round < rounds; round += 1) {
+    for (const at of figures.keys()) {
+      const figure = figures[(at + round) % figures.length]
+      if (figure === undefined) continue
+      const before = await floor.counts()
+      figure.samples.push(await takeSample(floor.url, figure.name, inFlight))
+      const after = await floor.counts()
+      figure.callsPerPost = (after.calls - before.calls) / (after.posts - before.posts)
     }
-    figures.push(...here.map(({ entry, samples }) => ({ name: entry.name, inFlight, samples })))
+    told(`${inFlight} in flight: round ${round + 1} of ${rounds}`)
   }
   return figures
 }
 
-async function sample(
-  contestant: Contestant,
-  entry: Entry,
-  inFlight: InFlight,
-  floor: FloorServer,
-): Promise<Sample> {
-  const calls = entry.work[inFlight]
-  const before = await floor.counts()
-  Bun.gc(true)
-  const cpu = process.cpuUsage()
-  const start = performance.now()
-  await run(contestant, inFlight, calls)
-  const seconds = (performance.now() - start) / 1_000
-  const { user, system } = process.cpuUsage(cpu)
-  const after = await floor.counts()
-  return {
-    callsPerSecond: calls / seconds,
-    cpuMicrosPerCall: (user + system) / calls,
-    callsPerPost: (after.calls - before.calls) / (after.posts - before.posts),
-  }
+async function takeSample(url: string, name: string, inFlight: number): Promise<Sample> {
+  const argv = [process.execPath, program, url, name, String(inFlight)]
+  const child = Bun.spawn(argv, { stdout: 'pipe', stderr: 'inherit' })
+  const text = await new Response(child.stdout).text()
+  if ((await child.exited) !== 0) throw new Error(`${name} at ${inFlight} failed`)
+  return v.parse(sample, JSON.parse(text))
 }
 
 export function spreadOf(values: readonly number[]): Spread {
@@ -84,16 +62,15 @@ function medianOf(sorted: readonly number[]): number {
   return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle)] ?? NaN)) / 2
 }
 
-/** The median of the ratios to the limit, round by round. */
-export function ratioToLimit(
+/** The ratios to the limit, round by round. */
+export function ratiosToLimit(
   figures: readonly Figure[],
   figure: Figure,
   of: (sample: Sample) => number,
-): number {
+): number[] {
   const limit = figures.find(({ name, inFlight }) => name === limitName && inFlight === figure.inFlight)
-  const ratios = figure.samples.map((sample, round) => {
+  return figure.samples.map((one, round) => {
     const other = limit?.samples[round]
-    return other === undefined ? NaN : of(sample) / of(other)
+    return other === undefined ? NaN : of(one) / of(other)
   })
-  return spreadOf(ratios).median
 }
