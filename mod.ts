@@ -63,6 +63,12 @@ export {
 export { SandboxExecutor } from './src/executor/sandbox-executor.ts'
 export type { ArgsOf, Slot, SlotArtifacts, SlotInit, SlotJSON } from './src/executor/slot.ts'
 export type {
+  CaptureOptions,
+  SendKeysOptions,
+  SlotTerminal,
+  StartTerminalOptions,
+} from './src/executor/terminal.ts'
+export type {
   DiscoveredContainer,
   Discovery,
   DiscoveryListeners,

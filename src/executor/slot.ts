@@ -8,6 +8,7 @@ import { type BashOptions, bashCall } from './bash-call.ts'
 import type { CallOptions, ExecuteOptions } from './options.ts'
 import type { ExecutionResult } from './results.ts'
 import type { SlotRunner } from './slot-runner.ts'
+import { type SlotTerminal, terminalOf } from './terminal.ts'
 
 /** The arguments of a tool: checked by name for the tools that every server has. */
 export type ArgsOf<T extends string> = T extends KnownTool ? ToolArgs[T] : Readonly<Record<string, unknown>>
@@ -169,6 +170,11 @@ export class Slot {
       list: (path, options) => this.#door.listArtifacts(this, path, options),
       archive: (path, options) => this.#door.archiveArtifacts(this, path, options),
     }
+  }
+
+  /** A terminal in the slot, driven by keys and read as a screen. */
+  get terminal(): SlotTerminal {
+    return terminalOf((args, options) => this.#door.execute(this, 'tmux', args, options))
   }
 
   /** @internal */

@@ -9,6 +9,7 @@ import { type BashOptions, bashCall } from '../bash-call.ts'
 import type { CallOptions, ExecuteOptions } from '../options.ts'
 import { type ExecutionResult, failedResult } from '../results.ts'
 import type { ArgsOf, Slot, SlotArtifacts } from '../slot.ts'
+import { type SlotTerminal, terminalOf } from '../terminal.ts'
 
 /** Options of `lease.release`. */
 export interface ReleaseOptions {
@@ -129,6 +130,11 @@ export class Lease implements AsyncDisposable {
           ? artifacts.archiveArtifacts(this.#refuse, path, options)
           : this.#held().artifacts.archive(path, options),
     }
+  }
+
+  /** A terminal in the slot, driven by keys and read as a screen. */
+  get terminal(): SlotTerminal {
+    return terminalOf((args, options) => this.execute('tmux', args, options))
   }
 
   /**
