@@ -35,17 +35,31 @@ export interface WriteFileArgs {
   readonly content: string
 }
 
-/** Arguments of `tmux`. */
+/** Arguments of `tmux`: a terminal that stays in the slot. It starts by itself, of 120 by 40, when `start` did not come. */
 export type TmuxArgs =
-  | { readonly action: 'start'; readonly pane_width?: number; readonly pane_height?: number }
+  | {
+      readonly action: 'start'
+      /** Columns. */
+      readonly pane_width?: number
+      /** Rows. */
+      readonly pane_height?: number
+      readonly allow_network?: boolean
+      readonly require_stateful_sandbox?: boolean
+    }
   | {
       readonly action: 'send_keys'
+      /** Names of tmux (`Enter`, `C-c`, `F5`); everything else is typed as it is. */
       readonly keys: string | readonly string[]
+      /** Wait until a program waits for keys again. Default `false`. */
       readonly block?: boolean
+      /** In seconds. Default 0. */
       readonly min_wait_s?: number
+      /** In seconds, with `block`. Default: the call's timeout. */
       readonly max_wait_s?: number
     }
+  /** `capture_entire`: also what has scrolled away. Default `false`. */
   | { readonly action: 'capture'; readonly capture_entire?: boolean }
+  /** Lines of asciicast v2 since the last `stream`; with `reset` from the start. `max_bytes`: default 50,000. */
   | { readonly action: 'stream'; readonly reset?: boolean; readonly max_bytes?: number }
   | { readonly action: 'stop' }
 
