@@ -71,7 +71,7 @@ function wanted({ cancels }: Posting, post: Post, failure: Failed): PendingCall[
   const calls: PendingCall[] = []
   for (const call of [...post.waiting]) {
     post.release(call)
-    if (failure.outcome !== 'not-run') call.askedLedger = post.terms?.ledger
+    if (failure.outcome !== 'not-run') call.askedLedger = post.ledger
     if (call.isFinished) call.slot.ended(call, failure)
     else if (call.givenUp === undefined) calls.push(call)
     else cancels.setAdrift(call)

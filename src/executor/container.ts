@@ -85,6 +85,13 @@ export class Container implements CallContainer, Posting {
     )
   }
 
+  askAgain(call: PendingCall): void {
+    if (call.post?.ledger === undefined) return
+    call.askedLedger = call.post.ledger
+    call.post.leave(call)
+    this.enqueue(call)
+  }
+
   cancel(call: PendingCall): void {
     if (this.buffer.delete(call)) this.cancels.setAdrift(call)
     this.cancels.ask(call)

@@ -16,6 +16,9 @@ import { outcomeOf } from './results.ts'
 /** What a call may take beyond its tool's time: for the way there and back, attempts and pauses. */
 const graceMs = 5_000
 
+/** How late an answer may be until it is asked for again, where that is possible. */
+const lateMs = 2_500
+
 /** How long the server may take to end a call that was given up. */
 export const cancelMs = 2_000
 
@@ -102,13 +105,12 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   started(call: PendingCall): void {
     if (call.startedAt !== undefined) return
     call.startedAt = this.clock.now()
-    this.#deadlines.watch(call, call.startedAt + call.timeoutMs + graceMs)
+    this.#deadlines.watch(call, call.startedAt + call.timeoutMs + lateMs)
   }
 
   /** Whether a pause of this length would outlast the call. */
   outlasts(pauseMs: number, call: PendingCall): boolean {
-    const startedAt = call.startedAt ?? this.clock.now()
-    return this.clock.now() + pauseMs >= startedAt + call.timeoutMs + graceMs
+    return this.clock.now() + pauseMs >= this.#deadlineOf(call)
   }
 
   /** Tells the caller how the call ended. */
@@ -186,8 +188,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   /** The call is over in {@link cancelMs} at the latest, unless its server ends it. */
   awaitCancel(call: PendingCall): void {
     call.givenUp = notConfirmed
-    const deadline = (call.startedAt ?? this.clock.now()) + call.timeoutMs + graceMs
-    this.#deadlines.watch(call, Math.min(deadline, this.clock.now() + cancelMs))
+    this.#deadlines.watch(call, Math.min(this.#deadlineOf(call), this.clock.now() + cancelMs))
   }
 
   /** Whether the call still waits for its end. */
@@ -206,7 +207,17 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
     }
   }
 
+  #deadlineOf({ startedAt = this.clock.now(), timeoutMs }: PendingCall): number {
+    return startedAt + timeoutMs + graceMs
+  }
+
   #expire(call: PendingCall): void {
+    const deadline = this.#deadlineOf(call)
+    if (call.startedAt !== undefined && call.givenUp === undefined && this.clock.now() < deadline) {
+      this.#deadlines.watch(call, deadline)
+      call.slot.container.askAgain(call)
+      return
+    }
     this.giveUp(call, call.givenUp ?? expiredFailure(call, this.queueTimeoutMs))
   }
 

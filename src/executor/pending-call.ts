@@ -30,6 +30,8 @@ export interface CallContainer {
   withdraw(call: PendingCall): boolean
   /** Whether the server, which may know the call, can end it. */
   canCancel(call: PendingCall): boolean
+  /** The answer is late: the connection may have died without a word. It is asked for again, where it runs only once. */
+  askAgain(call: PendingCall): void
   /** Has the server end a call, with others of this tick. */
   cancel(call: PendingCall): void
 }
@@ -39,6 +41,8 @@ export interface CallPost {
   /** The call no longer waits for this post. */
   leave(call: PendingCall): void
   readonly isCancellable: boolean
+  /** The ledger of a server that can be asked again. */
+  readonly ledger: string | undefined
 }
 
 /** What a call is made of. */

@@ -42,6 +42,10 @@ export class Post implements CallPost {
     return this.#waiting
   }
 
+  get ledger(): string | undefined {
+    return this.route === '/v2/batch' ? this.terms?.ledger : undefined
+  }
+
   /** Whether the server can be asked to end one of its calls. */
   get isCancellable(): boolean {
     return this.route === '/v2/batch' && this.terms?.features.has('cancel') === true

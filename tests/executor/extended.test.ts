@@ -346,6 +346,34 @@ describe('what is missing is asked for again, with the same ids', () => {
     expect(await running).toMatchObject({ outcome: 'unknown', failure: { code: 'deadline' } })
   })
 
+  test('an answer that is late is asked for once more: the connection may have died without a word', async () => {
+    await using script = extended()
+    const [a, b] = script.executor.slots('one:1', 2)
+    const running = [a.bash('x', { timeoutMs: 1_000 }), the(b).bash('x', { timeoutMs: 60_000 })]
+    await settled()
+    await pass(script, 3_500)
+    expect(script.posts).toHaveLength(1)
+    await pass(script, 250)
+    expect(script.posts.map(({ calls }) => calls.length)).toEqual([2, 1])
+    expect(script.posts[1]?.calls[0]?.execution_id).toBe(the(script.posts[0]?.calls[0]).execution_id)
+    streamTo(script.posts[0]).result(script.posts[0]?.calls[0], { output: 'too late' })
+    await settled()
+    script.posts[1]?.succeed()
+    expect(await running[0]).toMatchObject({
+      outcome: 'exited',
+      output: script.posts[1]?.calls[0]?.execution_id,
+    })
+  })
+
+  test('and is unknown at its deadline', async () => {
+    await using script = extended()
+    const running = script.executor.slots('one:1', 1)[0].bash('x', { timeoutMs: 1_000 })
+    await settled()
+    await pass(script, 6_250)
+    expect(await running).toMatchObject({ outcome: 'unknown', failure: { code: 'deadline', attempts: 2 } })
+    expect(script.posts).toHaveLength(2)
+  })
+
   test('a ledger that may have forgotten the call is not asked', async () => {
     await using script = extended({ retry: { delayMs: 2_000 } }, { ledger_retention: 1 })
     const running = script.executor.slots('one:1', 1)[0].bash('x')

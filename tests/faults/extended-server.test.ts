@@ -1,0 +1,52 @@
+/**
+ * An extended server behind a proxy that breaks connections at any byte of request and answer: every call runs once, and
+ * its result comes (promises 1, 2, 3, 7). `FAULT_STEP=1` takes every offset: tests/campaign/extended-cuts.ts.
+ */
+import { describe, expect, test } from 'bun:test'
+import type { Direction, Fault } from '../support/fault-proxy.ts'
+import { cuts, exhaust, outcomesOf, violations } from './extended-histories.ts'
+
+const step = Number(process.env.FAULT_STEP ?? 61)
+
+describe.each([
+  ['fresh sockets, one call', true, 1],
+  ['reused sockets, one call', false, 1],
+  ['reused sockets, a batch', false, 3],
+] as const)('cuts, extended server, %s', (_, fresh, calls) => {
+  test.each([
+    ['request', 1_000],
+    ['response', 1_100],
+  ] as [Direction, number][])(
+    'at every offset of the %s: it runs once, and its result comes',
+    async (direction, bytes) => {
+      const histories = await exhaust(cuts(direction, bytes, step), { fresh, calls })
+      expect(violations(histories)).toEqual([])
+      // Whatever was cut is asked for again.
+      expect(outcomesOf(histories)).toEqual(['exited'])
+    },
+    600_000,
+  )
+})
+
+const bent: Fault[] = [0, 40, 130, 190, 260, 330].flatMap((at): Fault[] => [
+  { kind: 'truncate', in: 'response', at, bytes: 7 },
+  { kind: 'duplicate', in: 'response', at, bytes: 9 },
+  { kind: 'garble', in: 'response', at, with: '##########' },
+  { kind: 'drip', in: 'response', at, bytes: 50 },
+])
+
+test('answers that are bent: never the result of another, never twice', async () => {
+  const histories = await exhaust(bent, { fresh: true, calls: 3 })
+  expect(violations(histories)).toEqual([])
+}, 60_000)
+
+test.each(['base', 'empty'] as const)(
+  'cut, and replaced by a server that is %s before it is asked again: unknown, and not run there',
+  async (by) => {
+    const faults = cuts('response', 500, 250)
+    const histories = await exhaust(faults, { fresh: false, calls: 2, replacedBy: by })
+    expect(violations(histories)).toEqual([])
+    expect(outcomesOf(histories)).toEqual(['unknown'])
+  },
+  60_000,
+)
