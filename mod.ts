@@ -50,7 +50,7 @@ export { type Lease, LeaseLostError, type ReleaseOptions } from './src/executor/
 export type { LeaseTuple } from './src/executor/pool/lease-batch.ts'
 export type { ContainerState, PoolEvent } from './src/executor/pool/pool-events.ts'
 export type { AcquireOptions, ScalingOptions, SlotPoolOptions } from './src/executor/pool/pool-options.ts'
-export type { ContainerStats, PoolState, PoolStats } from './src/executor/pool/pool-stats.ts'
+export type { ContainerStats, PoolState, PoolStats, SlotCounts } from './src/executor/pool/pool-stats.ts'
 export { SlotPool } from './src/executor/pool/slot-pool.ts'
 export {
   type ExecutionResult,

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { SandboxUsageError } from '../errors.ts'
 import { containerAddress } from '../executor/addresses.ts'
+import { normalAddress } from '../protocol/address.ts'
 
 /** A parser for a whole number from `min` to `max`. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
@@ -26,6 +27,13 @@ export function address(text: string): string {
     if (!(thrown instanceof SandboxUsageError)) throw thrown
     throw new InvalidArgumentError('It must be the address of a container, like http://10.0.0.1:8080.')
   }
+}
+
+/** Where Nomad's API is. */
+export function nomadAddress(text: string): string {
+  const normal = normalAddress(text)
+  if (normal !== undefined) return normal
+  throw new InvalidArgumentError('It must be the address of Nomad, like http://127.0.0.1:4646.')
 }
 
 /** Addresses of containers, each given once. */

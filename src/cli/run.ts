@@ -7,6 +7,7 @@ import { isDebugging } from './debugging.ts'
 import { formatDemo } from './demo-job.ts'
 import { CommandFailure, exitCodes } from './failure.ts'
 import { listenForSignals, untilInterrupted } from './interruption.ts'
+import type { NomadJob } from './job/containers.ts'
 import { type ReadJob, readJob } from './job/read-job.ts'
 import type { ResultRecord } from './job/records.ts'
 import { defaultSlots, type JobListeners, type JobOptions, runWaiting } from './job/run-waiting.ts'
@@ -16,15 +17,19 @@ import {
   dataDirOption,
   isolationOption,
   isolations,
+  nomadAddress,
   notEmpty,
   slotsOption,
 } from './option-values.ts'
 import { note } from './print.ts'
-import { readToken, tokenFileOption } from './token.ts'
+import { nomadTokenFileOption, nomadTokenVariable, readToken, tokenFileOption } from './token.ts'
 
 const runOptions = v.strictObject({
   slots: v.optional(v.number()),
   container: v.optional(v.array(v.string()), []),
+  nomad: v.optional(v.string()),
+  job: v.optional(v.string()),
+  nomadTokenFile: v.optional(v.string()),
   out: v.optional(v.string()),
   resume: v.optional(v.boolean(), false),
   isolation: v.optional(v.picklist(isolations)),
@@ -35,14 +40,17 @@ const runOptions = v.strictObject({
   verbose: v.optional(v.boolean(), false),
 })
 
-type RunOptions = Omit<v.InferOutput<typeof runOptions>, 'tokenFile' | 'inspect'>
+type RunOptions = Omit<
+  v.InferOutput<typeof runOptions>,
+  'tokenFile' | 'inspect' | 'nomad' | 'job' | 'nomadTokenFile'
+>
 
 const help = `
 Calls file: one JSON object a line, checked whole before anything runs:
   {"trajectory": "id", "tool": "bash", "args": {"command": "echo hi"}, "timeout_s": 30}
 Tools: bash (command), read_file (path), write_file (path, content). timeout_s may be left out (30).
 Calls of a trajectory run in order in one slot; trajectories run side by side. A slot is emptied before the
-next trajectory gets it, not after the last one; the slots of --container and --data-dir also before the first.
+next trajectory gets it, not after the last one; those of --container, --nomad and --data-dir also before the first.
 After a call that did not run, or of which nobody knows whether it ran, the rest of its trajectory is not run.
 
 Results file: one JSON object a line as calls end. Without --resume it is replaced.
@@ -60,7 +68,7 @@ export function addRunCommand(program: Command): void {
     .argument('[calls.jsonl]', 'the calls file')
     .addOption(
       slotsOption(
-        `slots of the embedded server (default: ${defaultSlots}); with --container, the most that are used of each`,
+        `slots of the embedded server (default: ${defaultSlots}); with --container or --nomad, the most that are used of each`,
       ),
     )
     .addOption(
@@ -72,6 +80,13 @@ export function addRunCommand(program: Command): void {
         .conflicts(['isolation', 'dataDir']),
     )
     .addOption(
+      new Option('--nomad <url>', 'use the containers of a Nomad job, as in http://127.0.0.1:4646')
+        .argParser(nomadAddress)
+        .conflicts(['container', 'isolation', 'dataDir']),
+    )
+    .addOption(new Option('--job <id>', 'the Nomad job, with --nomad').argParser(notEmpty))
+    .addOption(nomadTokenFileOption())
+    .addOption(
       new Option('--out <file>', 'write the results there; without it only the summary is printed').argParser(
         notEmpty,
       ),
@@ -79,29 +94,50 @@ export function addRunCommand(program: Command): void {
     .option('--resume', 'go on with the results file of --out')
     .addOption(isolationOption())
     .addOption(dataDirOption())
-    .addOption(tokenFileOption('a file with the token of the servers of --container'))
+    .addOption(tokenFileOption('a file with the token of the servers of --container or --nomad'))
     .option('--inspect', 'show what every slot is doing on a page, until Ctrl-C')
     .option('--json', 'print the summary as JSON')
     .option('--verbose', 'print a line on stderr for everything that happens (also: SANDBOX_SLOTS_DEBUG=1)')
     .addHelpText('after', help)
     .action(async (file: unknown, options: unknown) => {
-      const { tokenFile, inspect, ...checked } = v.parse(runOptions, options)
+      const { tokenFile, inspect, nomad, job, nomadTokenFile, ...checked } = v.parse(runOptions, options)
       const verbose = checked.verbose || isDebugging()
-      const token = await tokenOfContainers(tokenFile, checked.container)
+      const cluster = await nomadJobOf(nomad, job, nomadTokenFile)
+      const token = await tokenOfContainers(tokenFile, checked.container.length > 0 || cluster !== undefined)
       const calls = v.parse(v.optional(v.string()), file)
-      process.exitCode = await (inspect ? runInspected : run)(calls, { ...checked, verbose, token })
+      process.exitCode = await (inspect ? runInspected : run)(calls, {
+        ...checked,
+        verbose,
+        token,
+        nomad: cluster,
+      })
     })
 }
 
-async function tokenOfContainers(tokenFile: string | undefined, containers: readonly string[]) {
-  if (containers.length > 0) return await readToken(tokenFile)
+async function nomadJobOf(
+  url: string | undefined,
+  job: string | undefined,
+  tokenFile: string | undefined,
+): Promise<NomadJob | undefined> {
+  if (url !== undefined && job !== undefined)
+    return { url, job, token: await readToken(tokenFile, nomadTokenVariable) }
+  if (url !== undefined)
+    throw new CommandFailure('--nomad needs --job <id>, the job whose containers are used')
+  const alone = job !== undefined ? '--job' : tokenFile !== undefined ? '--nomad-token-file' : undefined
+  if (alone !== undefined) throw new CommandFailure(`${alone} is for --nomad <url>, and none is given`)
+  return undefined
+}
+
+async function tokenOfContainers(tokenFile: string | undefined, areOthers: boolean) {
+  if (areOthers) return await readToken(tokenFile)
   if (tokenFile === undefined) return undefined
-  throw new CommandFailure('--token-file is for the servers of --container, and none is given')
+  throw new CommandFailure('--token-file is for the servers of --container or --nomad, and none is given')
 }
 
 /** With a page that stays after the run. */
 async function runInspected(file: string | undefined, options: JobOptions & RunOptions): Promise<number> {
-  await using page = await startInspector({ secrets: options.token === undefined ? [] : [options.token] })
+  const secrets = [options.token, options.nomad?.token].filter((secret) => secret !== undefined)
+  await using page = await startInspector({ secrets })
   note(`Watch it: ${page.url}`)
   const exitCode = await run(file, { ...options, inspect: page.inspect })
   if (exitCode === exitCodes.interrupted || exitCode === exitCodes.terminated) return exitCode
@@ -140,14 +176,14 @@ function repeatHint({ calls, outcomes }: Summary, out: string): string {
 
 async function runInSlots(job: ReadJob, options: JobOptions, signal: AbortSignal) {
   const tally = new Tally(job.isDemo)
-  const slots = await runWaiting(job, options, signal, tally)
+  const { slots, containers } = await runWaiting(job, options, signal, tally)
   const summary = summarise({
     calls: job.trajectories.reduce((sum, { calls }) => sum + calls.length, 0),
     trajectories: job.trajectories.length,
     before: job.kept,
     now: tally.records,
-    containers: new Set(slots.map(({ containerAddr }) => containerAddr)).size,
-    slots: slots.length,
+    containers,
+    slots,
     counter: tally.counter,
     elapsedMs: tally.elapsedMs,
   })

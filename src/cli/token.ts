@@ -6,6 +6,9 @@ import { readTextFile } from './text-file.ts'
 
 export const tokenVariable = 'SANDBOX_SLOTS_TOKEN'
 
+/** Nomad's own. */
+export const nomadTokenVariable = 'NOMAD_TOKEN'
+
 export function tokenFileOption(description: string): Option {
   return new Option(
     '--token-file <file>',
@@ -13,12 +16,22 @@ export function tokenFileOption(description: string): Option {
   ).argParser(notEmpty)
 }
 
+export function nomadTokenFileOption(): Option {
+  return new Option(
+    '--nomad-token-file <file>',
+    `a file with an ACL token of Nomad (default: the environment variable ${nomadTokenVariable})`,
+  ).argParser(notEmpty)
+}
+
 /** The token in `file`, else that of the environment, else none. @throws {CommandFailure} for what is no token */
-export async function readToken(file: string | undefined): Promise<string | undefined> {
+export async function readToken(
+  file: string | undefined,
+  variable: string = tokenVariable,
+): Promise<string | undefined> {
   // Spaces and line ends around it are the editor's.
   if (file !== undefined) return tokenOf((await readTextFile(file, 'token file')).trim(), `the file ${file}`)
-  const value = process.env[tokenVariable]?.trim() ?? ''
-  return value === '' ? undefined : tokenOf(value, `the environment variable ${tokenVariable}`)
+  const value = process.env[variable]?.trim() ?? ''
+  return value === '' ? undefined : tokenOf(value, `the environment variable ${variable}`)
 }
 
 function tokenOf(text: string, where: string): string {

@@ -1,6 +1,7 @@
 /** Floor 3: what `onEvent` receives. Browser compatible. */
 import type { LinkState, SlotState } from '../actors/states.ts'
 import type { FailureCode } from '../errors.ts'
+import type { PoolEvent } from './pool/pool-events.ts'
 import type { Outcome } from './results.ts'
 
 /** One thing that happened, as a plain object: for logs and metrics. Times are milliseconds. */
@@ -65,7 +66,7 @@ export type SandboxEvent =
     }
 
 /**
- * One line of text for an event: `call.settled executionId=… outcome=exited …`.
+ * One line of text for an event of an executor or a pool: `call.settled executionId=… outcome=exited …`.
  *
  * @example
  * ```ts
@@ -73,7 +74,7 @@ export type SandboxEvent =
  * await using executor = new SandboxExecutor({ onEvent: (event) => console.error(formatEvent(event)) })
  * ```
  */
-export function formatEvent(event: SandboxEvent): string {
+export function formatEvent(event: SandboxEvent | PoolEvent): string {
   const fields = Object.entries(event).filter(([key]) => key !== 'type')
   return [event.type, ...fields.map(([key, value]) => `${key}=${shown(value)}`)].join(' ')
 }

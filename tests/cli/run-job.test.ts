@@ -3,6 +3,9 @@ import * as v from 'valibot'
 import { type JobCall, type Trajectory, trajectoriesOf } from '../../src/cli/job/calls-file.ts'
 import type { ResultRecord } from '../../src/cli/job/records.ts'
 import { type Job, runJob } from '../../src/cli/job/run-job.ts'
+import { SlotsLeft } from '../../src/cli/job/slots-left.ts'
+import { staticDiscovery } from '../../src/discovery/static-discovery.ts'
+import { SlotPool } from '../../src/executor/pool/slot-pool.ts'
 import { SandboxExecutor } from '../../src/executor/sandbox-executor.ts'
 import { createMemoryTransport } from '../../src/transport/memory-transport.ts'
 
@@ -33,7 +36,7 @@ function container(answer: (seen: Seen) => Partial<{ success: boolean; status: n
   }
   const transport = createMemoryTransport(async (request) => {
     const { pathname } = new URL(request.url)
-    if (pathname === '/health') return Response.json({ status: 'ok', slots: 2 })
+    if (pathname === '/health') return Response.json({ status: 'ok', slots: 4 })
     const body: unknown = await request.json()
     const answers = (Array.isArray(body) ? body : [body]).map((item: unknown) => one(pathname, item))
     const status = Math.max(...answers.map((item) => item.status))
@@ -59,17 +62,28 @@ async function run(
 ) {
   const { slotCount = 1, ...parts } = given
   await using executor = new SandboxExecutor({ transport, retry: { attempts: 1 } })
+  let left: SlotsLeft | undefined
+  await using pool = await SlotPool.start({
+    executor,
+    discovery: staticDiscovery([addr]),
+    slotsPerContainer: slotCount,
+    onEvent: (event) => left?.onEvent(event),
+  })
+  left = new SlotsLeft(() => pool.stats(), 0)
   const records: ResultRecord[] = []
   const lost: string[] = []
   await runJob({
-    executor,
-    slots: executor.slots(addr, slotCount),
+    pool,
     trajectories: job,
     areSlotsUsed: false,
     signal: new AbortController().signal,
+    noSlotLeft: left.none,
     onCall: () => {},
     onResult: (record) => records.push(record),
-    onSlotLost: (slot, reason) => lost.push(`${slot.slotId}: ${reason}`),
+    onSlotFaulted: ({ slotId }, reason) => {
+      left?.lost(`the reset of ${slotId} at ${addr} failed: ${reason}`)
+      lost.push(`${slotId}: ${reason}`)
+    },
     ...parts,
   })
   return { records, lost }
@@ -149,6 +163,7 @@ describe('a job', () => {
     const box = container(({ route }) => ({ success: route !== '/reset' }))
     const { records, lost } = await run(trajectories(['a', 'a1'], ['b', 'b1', 'b2'], ['c', 'c1']), box)
     expect(lost).toHaveLength(1)
+    records.sort((a, b) => a.index - b.index)
     expect(records.map(({ index, outcome }) => [index, outcome])).toEqual([
       [0, 'exited'],
       [1, 'not-run'],

@@ -1,126 +1,114 @@
-/** Runs the trajectories of a job, each in one slot, side by side. */
+/** Runs the trajectories of a job, each in one slot of a pool, side by side. */
 import { describeThrown } from '../../errors.ts'
-import type { SandboxExecutor } from '../../executor/sandbox-executor.ts'
-import type { Slot } from '../../executor/slot.ts'
+import { AcquireError } from '../../executor/pool/acquire-error.ts'
+import type { Lease } from '../../executor/pool/lease.ts'
+import type { SlotPool } from '../../executor/pool/slot-pool.ts'
 import type { JobCall, Trajectory } from './calls-file.ts'
 import { notRunRecord, type ResultRecord, ran, recordOf } from './records.ts'
-import { type Assignment, Spread } from './spread.ts'
 
 export interface Job {
-  readonly executor: Pick<SandboxExecutor, 'execute' | 'resetSlot'>
-  readonly slots: readonly Slot[]
+  readonly pool: Pick<SlotPool, 'acquire'>
   readonly trajectories: readonly Trajectory[]
   /** Slots in whose workspaces there may be something when the job begins. */
   readonly areSlotsUsed: boolean
   /** Nothing is begun after it, and what its listener makes end is not told. */
   readonly signal: AbortSignal
+  /** No slot is left, and none will come: its reason says why. What waits for one is not run. */
+  readonly noSlotLeft: AbortSignal
   onCall(call: JobCall): void
   onResult(record: ResultRecord): void
-  /** A slot is not used any more. */
-  onSlotLost(slot: Slot, reason: string): void
+  /** A slot cannot be used now. */
+  onSlotFaulted(lease: Lease, reason: string): void
 }
 
 /** Resolves when nothing runs and nothing waits. Rejects with what `onResult` throws. */
 export async function runJob(job: Job): Promise<void> {
-  await new JobRun(job).run()
+  const run = new JobRun(job)
+  await Promise.all(job.trajectories.map((trajectory) => run.run(trajectory)))
 }
 
 class JobRun {
   readonly #job: Job
-  readonly #spread: Spread<Slot>
-  readonly #used: Set<Slot>
-  readonly #ended = Promise.withResolvers<void>()
-  #running = 0
-  #lastLoss = 'there never was one'
+  readonly #waitUntil: AbortSignal
+  readonly #used = new Set<string>()
 
   constructor(job: Job) {
     this.#job = job
-    this.#spread = new Spread(job.trajectories, job.slots)
-    this.#used = new Set(job.areSlotsUsed ? job.slots : [])
+    this.#waitUntil = AbortSignal.any([job.signal, job.noSlotLeft])
   }
 
-  run(): Promise<void> {
-    this.#dispatch()
-    return this.#ended.promise
+  async run(trajectory: Trajectory): Promise<void> {
+    const lease = await this.#emptySlot(trajectory)
+    if (lease === undefined) {
+      if (!this.#job.signal.aborted) this.#refuse(trajectory)
+      return
+    }
+    await this.#runCalls(lease, trajectory)
+    // Who gets the slot next empties it: after the last one its workspace stays.
+    if (!this.#job.signal.aborted) await lease.release({ reset: false })
   }
 
-  #dispatch(): void {
-    let next = this.#take()
-    for (; next !== undefined; next = this.#take()) void this.#start(next)
-    if (this.#running > 0) return
-    // With slots that are free nothing waits: what still waits has none left.
-    if (!this.#job.signal.aborted) this.#endWaiting()
-    this.#ended.resolve()
+  /** Undefined when there is none to be had any more. */
+  async #emptySlot({ id }: Trajectory): Promise<Lease | undefined> {
+    for (;;) {
+      const lease = await this.#slot(id)
+      if (lease === undefined || !this.#isUsed(lease)) return lease
+      const reset = await lease.reset()
+      if (reset.success) return lease
+      if (this.#job.signal.aborted) return undefined
+      await lease.release({ reset: false })
+      this.#job.onSlotFaulted(lease, reset.error)
+    }
   }
 
-  #take(): Assignment<Slot> | undefined {
-    return this.#job.signal.aborted ? undefined : this.#spread.take()
-  }
-
-  async #start({ slot, trajectory }: Assignment<Slot>): Promise<void> {
-    this.#running += 1
+  async #slot(trajectoryId: string): Promise<Lease | undefined> {
     try {
-      if (await this.#makeReady(slot, trajectory)) {
-        await this.#runCalls(slot, trajectory)
-        if (slot.state === 'acquired') slot.release()
-        this.#spread.giveBack(slot)
-      }
-      this.#running -= 1
-      this.#dispatch()
+      return await this.#job.pool.acquire({ trajectoryId, timeoutMs: Infinity, signal: this.#waitUntil })
     } catch (thrown) {
-      this.#ended.reject(thrown)
+      if (thrown instanceof AcquireError) return undefined
+      throw thrown
     }
   }
 
-  /** Leases the slot, empty; false when it cannot be had: then it leaves, and the trajectory waits for another one. */
-  async #makeReady(slot: Slot, trajectory: Trajectory): Promise<boolean> {
-    slot.acquire(trajectory.id)
-    if (!this.#used.has(slot)) {
-      this.#used.add(slot)
-      return true
-    }
-    const reset = await this.#job.executor.resetSlot(slot)
-    if (reset.success) return true
-    this.#spread.putBack(trajectory)
-    if (this.#job.signal.aborted) return false
-    this.#lastLoss = `the reset of ${slot.slotId} at ${slot.containerAddr} failed: ${reset.error}`
-    this.#job.onSlotLost(slot, reset.error)
-    return false
+  /** Whether there may be something in its workspace; from now on there may. */
+  #isUsed({ containerAddr, slotId }: Lease): boolean {
+    const slot = `${containerAddr} ${slotId}`
+    const isUsed = this.#job.areSlotsUsed || this.#used.has(slot)
+    this.#used.add(slot)
+    return isUsed
   }
 
-  async #runCalls(slot: Slot, trajectory: Trajectory): Promise<void> {
+  async #runCalls(lease: Lease, trajectory: Trajectory): Promise<void> {
     for (const [position, call] of trajectory.calls.entries()) {
       if (this.#job.signal.aborted) return
-      const record = await this.#runCall(slot, call)
+      const record = await this.#runCall(lease, call)
       if (record === undefined) return
       this.#job.onResult(record)
       if (ran(record.outcome)) continue
       const error = `Not run: call ${call.index} of this trajectory ended as ${record.outcome}, so its workspace cannot be trusted (${record.error})`
       for (const later of trajectory.calls.slice(position + 1)) {
-        this.#job.onResult(notRunRecord(later, slot, error))
+        this.#job.onResult(notRunRecord(later, lease, error))
       }
       return
     }
   }
 
   /** Undefined when the call was ended by our own closing: it has no result of its own. */
-  async #runCall(slot: Slot, call: JobCall): Promise<ResultRecord | undefined> {
+  async #runCall(lease: Lease, call: JobCall): Promise<ResultRecord | undefined> {
     const { tool, args, timeoutMs } = call
     this.#job.onCall(call)
     try {
       const given = timeoutMs === undefined ? {} : { timeoutMs }
-      const result = await this.#job.executor.execute(slot, tool, args, given)
+      const result = await lease.execute(tool, args, given)
       if (this.#job.signal.aborted && result.failure?.code === 'closed') return undefined
-      return recordOf(call, slot, result)
+      return recordOf(call, lease, result)
     } catch (thrown) {
-      return notRunRecord(call, slot, `Not run: ${describeThrown(thrown)}`)
+      return notRunRecord(call, lease, `Not run: ${describeThrown(thrown)}`)
     }
   }
 
-  #endWaiting(): void {
-    const error = `Not run: no slot is left (${this.#lastLoss})`
-    for (const { calls } of this.#spread.takeWaiting()) {
-      for (const call of calls) this.#job.onResult(notRunRecord(call, null, error))
-    }
+  #refuse({ calls }: Trajectory): void {
+    const error = `Not run: no slot is left (${describeThrown(this.#job.noSlotLeft.reason)})`
+    for (const call of calls) this.#job.onResult(notRunRecord(call, null, error))
   }
 }

@@ -11,7 +11,7 @@ const checkTimeoutMs = 5_000
 export const deadlyFailures = 3
 
 /** Until a container that is not well is looked at again; longer with every look that finds it so. */
-const troubledMs = 1_000
+const troubledMs = 2_000
 
 /** What looking needs. */
 export interface HealthParts {

@@ -178,8 +178,8 @@ export class Roster {
   }
 
   #addSlots(container: PooledContainer, status: ContainerStatus): void {
-    const slotCount = fewer(this.#parts.slotsPerContainer, status.slots)
-    if (slotCount === undefined || slotCount < 1) return
+    const slotCount = usedSlots(this.#parts.slotsPerContainer, status)
+    if (slotCount === undefined) return
     const { executor, internals } = this.#parts
     container.know(status)
     container.idleSince = this.#now()
@@ -232,7 +232,8 @@ function listingOf({ draining }: DiscoveredContainer): Listing {
   return draining ? 'draining' : 'listed'
 }
 
-/** The lower of two numbers, as far as they are known. */
-function fewer(limit: number | undefined, announced: number | undefined): number | undefined {
-  return limit === undefined || announced === undefined ? (limit ?? announced) : Math.min(limit, announced)
+/** How many slots of a container are used; undefined when nobody says. */
+function usedSlots(limit: number | undefined, { slots }: ContainerStatus): number | undefined {
+  const isCount = slots !== undefined && Number.isInteger(slots) && slots > 0
+  return isCount ? Math.min(slots, limit ?? slots) : limit
 }
