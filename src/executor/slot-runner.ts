@@ -1,5 +1,5 @@
 /** Floor 3: a slot's actor and the calls that wait behind the one in flight. Browser compatible. */
-import { type ActorRefFrom, createActor, waitFor } from 'xstate'
+import { type ActorRefFrom, createActor, type SnapshotFrom, waitFor } from 'xstate'
 import { withLearnedEdges } from '../actors/learned-edges.ts'
 import type { Call, SlotEvent } from '../actors/messages.ts'
 import { slotMachine } from '../actors/slot.machine.ts'
@@ -103,10 +103,11 @@ export class SlotRunner implements CallSlot {
     else this.#actor.send({ type: 'release.reset', call: reset, refused, failure })
   }
 
-  /** Resolves when nobody holds the slot any more: it is idle, or faulted. */
+  /** Resolves when nobody holds the slot any more: it is idle, or faulted, or its executor is closed. */
   async untilFree(): Promise<'idle' | 'faulted'> {
-    const snapshot = await waitFor(this.#actor, (each) => each.hasTag('idle') || each.matches('faulted'))
-    return snapshot.hasTag('idle') ? 'idle' : 'faulted'
+    const isFree = (each: SnapshotFrom<typeof slotMachine>) =>
+      each.hasTag('idle') || each.matches('faulted') || each.status === 'stopped'
+    return (await waitFor(this.#actor, isFree)).matches('faulted') ? 'faulted' : 'idle'
   }
 
   submit(call: PendingCall): void {

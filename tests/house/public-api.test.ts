@@ -84,6 +84,7 @@ const api: Readonly<Record<string, readonly string[]>> = {
     'type SendKeysOptions',
     'type Slot',
     'type SlotArtifacts',
+    'type SlotCounts',
     'type SlotInit',
     'type SlotJSON',
     'type SlotPoolOptions',

@@ -164,4 +164,12 @@ describe('start and stop', () => {
     expect(script.healthChecks).toBe(looks)
     await script.executor.close()
   })
+
+  test('a lease can be released when its executor is closed already', async () => {
+    await using script = await start(['one:1'])
+    const lease = await script.pool.acquire()
+    await script.executor.close()
+    await lease.release()
+    expect(script.pool.stats().slots.leased).toBe(0)
+  })
 })
