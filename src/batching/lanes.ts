@@ -39,9 +39,12 @@ const commandLanes = classLimitsMs.map(
 
 /** The lane of a call made by `execute`. */
 export function laneOf(request: LaneRequest): Lane {
-  const lanes = quickTools.has(request.tool) ? quickLanes : commandLanes
-  const lane = lanes.find((_, index) => request.timeoutMs <= (classLimitsMs[index] ?? Infinity))
-  if (lane === undefined) throw new RangeError(`No lane for a timeout of ${request.timeoutMs} ms`)
+  const { tool, timeoutMs } = request
+  const lanes = quickTools.has(tool) ? quickLanes : commandLanes
+  let index = 0
+  while (timeoutMs > (classLimitsMs[index] ?? Infinity)) index += 1
+  const lane = lanes[index]
+  if (lane === undefined) throw new RangeError(`No lane for a timeout of ${timeoutMs} ms`)
   return lane
 }
 

@@ -27,6 +27,8 @@ export function matchResults(
   status: number,
 ): Settlement[] {
   const parsed = items.map((item) => v.safeParse(executionResponse, item))
+  const inOrder = settledInOrder(calls, parsed, status)
+  if (inOrder !== undefined) return inOrder
   const claims = new Map<string, number[]>()
   for (const [index, item] of parsed.entries()) {
     const id = item.success ? item.output.execution_id : idOfMalformed(items[index])
@@ -43,6 +45,23 @@ export function matchResults(
   })
 }
 
+type Parsed = v.SafeParseResult<typeof executionResponse>
+
+/** The common case: each item names the call at its place, so that none can be missing, foreign or doubled. */
+function settledInOrder(
+  calls: readonly Identified[],
+  parsed: readonly Parsed[],
+  status: number,
+): Settlement[] | undefined {
+  if (parsed.length !== calls.length) return undefined
+  const settlements: Settlement[] = []
+  for (const [index, item] of parsed.entries()) {
+    if (!item.success || item.output.execution_id !== calls[index]?.executionId) return undefined
+    settlements.push(answered(item.output, status))
+  }
+  return settlements
+}
+
 const identified = v.object({ execution_id: v.string() })
 
 /** A malformed item still tells whose it is, so that it spoils that call and no other. */
@@ -51,11 +70,7 @@ function idOfMalformed(item: unknown): string | null {
   return parsed.success ? parsed.output.execution_id : null
 }
 
-function settle(
-  call: Identified,
-  item: v.SafeParseResult<typeof executionResponse> | undefined,
-  status: number,
-): Settlement {
+function settle(call: Identified, item: Parsed | undefined, status: number): Settlement {
   if (item === undefined) return missing(status)
   if (!item.success) {
     const issue = v.getDotPath(item.issues[0])

@@ -1,7 +1,7 @@
 /** Floor 3: the items of `executeBatch`, as tuples or as objects. Browser compatible. */
 import * as v from 'valibot'
 import { SandboxUsageError } from '../errors.ts'
-import type { KnownTool, ToolArgs } from '../protocol/tools.ts'
+import { isKnownTool, type KnownTool, type ToolArgs } from '../protocol/tools.ts'
 import { checked, identifier, milliseconds } from '../usage.ts'
 import type { Slot } from './slot.ts'
 
@@ -54,10 +54,11 @@ export function checkedBatchItem(item: unknown, index: number): CheckedItem {
   }
 }
 
+const namedTool = v.object({ tool: identifier })
+
 export function checkedTool(tool: unknown): string {
-  // The common case is not worth a schema's walk.
-  if (tool === 'bash') return tool
-  return checked(v.object({ tool: identifier }), { tool }, 'a call').tool
+  // A name that is known is not worth a schema's walk.
+  return isKnownTool(tool) ? tool : checked(namedTool, { tool }, 'a call').tool
 }
 
 export function checkedArgs(args: unknown): object {

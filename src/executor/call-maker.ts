@@ -5,6 +5,7 @@ import type { Send, SendOptions } from './artifacts.ts'
 import type { CheckedItem } from './batch-items.ts'
 import { aloneRequest, ExecutionCall, RawCall, toolCall } from './calls.ts'
 import type { Core } from './core.ts'
+import { ExecutionIds } from './execution-ids.ts'
 import type { OutputListeners } from './live-output.ts'
 import { runnerOf, type Slot, type SlotDoor } from './slot.ts'
 import type { SlotRunner } from './slot-runner.ts'
@@ -22,6 +23,7 @@ export class CallMaker {
   readonly #core: Core
   readonly #door: SlotDoor
   readonly #timeoutMs: number
+  readonly #ids = new ExecutionIds()
 
   constructor(core: Core, door: SlotDoor, timeoutMs: number) {
     this.#core = core
@@ -31,13 +33,8 @@ export class CallMaker {
 
   /** @throws {SandboxUsageError} when a call with this id is in flight, or the slot is another executor's */
   tool(item: CheckedItem, { signal, listeners, lane }: ToolCallOptions): ExecutionCall {
-    const { tool, args, executionId = crypto.randomUUID(), timeoutMs = this.#timeoutMs } = item
-    if (this.#core.has(executionId)) {
-      throw new SandboxUsageError(
-        'executionId',
-        `Cannot execute call ${executionId}: one with this id is in flight`,
-      )
-    }
+    const { tool, args, timeoutMs = this.#timeoutMs } = item
+    const executionId = this.#id(item.executionId)
     return toolCall({
       slot: runnerOf(item.slot, this.#door),
       tool,
@@ -49,6 +46,17 @@ export class CallMaker {
       signal,
       queuedAt: this.#core.clock.now(),
     })
+  }
+
+  #id(wanted: string | undefined): string {
+    if (wanted === undefined) return this.#ids.next()
+    if (this.#core.has(wanted)) {
+      throw new SandboxUsageError(
+        'executionId',
+        `Cannot execute call ${wanted}: one with this id is in flight`,
+      )
+    }
+    return wanted
   }
 
   reset(slot: Slot, options: SendOptions): ExecutionCall {
@@ -71,7 +79,7 @@ export class CallMaker {
     return {
       slot,
       tool,
-      executionId: crypto.randomUUID(),
+      executionId: this.#ids.next(),
       timeoutMs,
       signal,
       queuedAt: this.#core.clock.now(),

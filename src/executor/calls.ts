@@ -42,13 +42,22 @@ export interface ToolCallParts {
 
 export function toolCall(parts: ToolCallParts): ExecutionCall {
   const { slot, tool, args, executionId, timeoutMs, listeners } = parts
-  const body = { slot_id: slot.slotId, tool, args, execution_id: executionId, timeout: timeoutMs / 1000 }
+  const request = { slot_id: slot.slotId, tool, args, execution_id: executionId, timeout: timeoutMs / 1000 }
+  const body = stringified(listeners === undefined ? request : { ...request, live: true })
+  // Field by field: to spread an object costs more than all the rest of this.
   return new ExecutionCall({
-    ...parts,
+    executionId,
+    slot,
+    tool,
     route: '/execute',
+    lane: parts.lane,
+    body,
+    bytes: byteLength(body),
+    timeoutMs,
     needs: needsOf(tool, args, listeners),
     live: listeners && new LiveOutput(listeners),
-    ...encoded(listeners === undefined ? body : { ...body, live: true }),
+    queuedAt: parts.queuedAt,
+    signal: parts.signal,
   })
 }
 
@@ -66,12 +75,17 @@ export function aloneRequest(
   parts: Omit<ToolCallParts, 'args' | 'lane' | 'listeners'> & { readonly route: CallRequest['route'] },
   body: object,
 ): CallRequest {
-  return { ...parts, lane: aloneLane, needs: nothing, ...encoded({ slot_id: parts.slot.slotId, ...body }) }
+  const text = stringified({ slot_id: parts.slot.slotId, ...body })
+  return { ...parts, lane: aloneLane, needs: nothing, body: text, bytes: byteLength(text) }
 }
 
-function encoded(request: object): { body: string; bytes: number } {
-  const body = stringified(request)
-  return { body, bytes: encoder.encode(body).byteLength }
+/** Where most bodies are encoded to be measured, again and again. */
+const scratch = new Uint8Array(16_384)
+
+function byteLength(text: string): number {
+  // A UTF-16 unit comes to three bytes at most.
+  const fits = text.length * 3 <= scratch.length
+  return fits ? encoder.encodeInto(text, scratch).written : encoder.encode(text).byteLength
 }
 
 function stringified(request: object): string {

@@ -167,9 +167,10 @@ export class Container implements CallContainer, Posting {
     this.#posts.add(post)
     this.#posted.posts += 1
     this.#posted.calls += post.calls.length
+    const now = core.clock.now()
     for (const call of post.calls) {
       call.attempts += 1
-      core.started(call)
+      core.started(call, now)
     }
     if (core.emit !== undefined) announcePost(post, this.addr, core.emit)
     const delivery = await deliver(core.transport, this.addr, post, {

@@ -102,10 +102,10 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   }
 
   /** An attempt is made for the call: with its first one its deadline is set. */
-  started(call: PendingCall): void {
+  started(call: PendingCall, now = this.clock.now()): void {
     if (call.startedAt !== undefined) return
-    call.startedAt = this.clock.now()
-    this.#deadlines.watch(call, call.startedAt + call.timeoutMs + lateMs)
+    call.startedAt = now
+    this.#deadlines.watch(call, now + call.timeoutMs + lateMs)
   }
 
   /** Whether a pause of this length would outlast the call. */

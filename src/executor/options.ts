@@ -111,12 +111,22 @@ export function checkedCallOptions(options: unknown): v.InferOutput<typeof callO
   return checked(callOptions, options, 'call options')
 }
 
-export function checkedExecuteOptions(options: unknown): {
+interface CheckedExecuteOptions {
   readonly timeoutMs: number | undefined
   readonly signal: AbortSignal | undefined
   readonly executionId: string | undefined
   readonly listeners: OutputListeners | undefined
-} {
+}
+
+const nothingAsked: CheckedExecuteOptions = {
+  timeoutMs: undefined,
+  signal: undefined,
+  executionId: undefined,
+  listeners: undefined,
+}
+
+export function checkedExecuteOptions(options: unknown): CheckedExecuteOptions {
+  if (options === undefined) return nothingAsked
   const { timeoutMs, signal, executionId, onStdout, onStderr } = checked(
     executeOptions,
     options,

@@ -87,7 +87,7 @@ export function answeredResult(body: ExecutionResponseBody, context: ResultConte
   const { metadata } = body
   const toolSeconds = metadata.duration
   const outcome = answeredOutcome(metadata)
-  return Object.freeze({
+  const result = {
     success: body.success,
     output: body.output,
     error: body.error,
@@ -98,8 +98,10 @@ export function answeredResult(body: ExecutionResponseBody, context: ResultConte
     timing: Object.freeze(
       typeof toolSeconds === 'number' ? { ...context.timing, toolMs: toolSeconds * 1000 } : context.timing,
     ),
-    ...(outcome === 'cancelled' ? { failure: cancelledFailure(body, context) } : {}),
-  })
+  }
+  return Object.freeze(
+    outcome === 'cancelled' ? { ...result, failure: cancelledFailure(body, context) } : result,
+  )
 }
 
 function answeredOutcome(metadata: Readonly<Record<string, unknown>>): Outcome {

@@ -79,17 +79,22 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
    *
    * @throws {SandboxUsageError} (as a rejection) for misuse
    */
-  async execute<T extends string>(
+  execute<T extends string>(
     slot: Slot,
     tool: T,
     args: ArgsOf<T>,
-    given: options.ExecuteOptions = {},
+    given?: options.ExecuteOptions,
   ): Promise<ExecutionResult> {
-    const { timeoutMs, executionId, ...callOptions } = options.checkedExecuteOptions(given)
-    const item = { slot, tool: checkedTool(tool), args: checkedArgs(args), executionId, timeoutMs }
-    const call = this.#calls.tool(item, callOptions)
-    this.#core.submit(call)
-    return call.promise
+    // Not async: that would be a second promise for each call.
+    try {
+      const { timeoutMs, executionId, signal, listeners } = options.checkedExecuteOptions(given)
+      const item = { slot, tool: checkedTool(tool), args: checkedArgs(args), executionId, timeoutMs }
+      const call = this.#calls.tool(item, { signal, listeners })
+      this.#core.submit(call)
+      return call.promise
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**

@@ -74,3 +74,15 @@ export interface ToolArgs {
 
 /** A tool that every server has. */
 export type KnownTool = keyof ToolArgs
+
+const knownTools: ReadonlySet<unknown> = new Set([
+  'bash',
+  'bash_stateful',
+  'read_file',
+  'write_file',
+  'tmux',
+] satisfies KnownTool[])
+
+export function isKnownTool(tool: unknown): tool is KnownTool {
+  return knownTools.has(tool)
+}

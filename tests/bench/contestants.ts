@@ -32,7 +32,7 @@ export const entries: readonly Entry[] = [
   { name: 'ky per call', work: few, make: kyPerCall },
   { name: 'dataloader and ky', work: many, make: dataloader },
   { name: 'batshit and ky', work: many, make: batshit },
-  { name: '`execute`', work: many, make: ours(() => ({})) },
+  { name: '`execute`', work: many, make: ours(() => undefined) },
   { name: '`execute`, a shared signal', work: many, make: ours(sharedSignal()) },
   {
     name: '`execute`, a signal per call',
@@ -42,14 +42,14 @@ export const entries: readonly Entry[] = [
   {
     name: '`execute`, `bash` of unknown duration',
     work: few,
-    make: ours(() => ({}), 'bash', { command: 'true' }),
+    make: ours(() => undefined, 'bash', { command: 'true' }),
   },
   { name: '`pool.execute`', work: many, make: throughPool },
   { name: '`execute`, inspector attached', work: many, make: inspected },
 ]
 
 function ours(
-  options: () => ExecuteOptions,
+  options: () => ExecuteOptions | undefined,
   tool = 'write_file',
   args: Readonly<Record<string, unknown>> = { path: 'a', content: 'b' },
 ): Entry['make'] {
@@ -65,7 +65,7 @@ function fromExecutor(
   executor: SandboxExecutor,
   url: string,
   inFlight: number,
-  options: () => ExecuteOptions,
+  options: () => ExecuteOptions | undefined,
   tool: string,
   args: Readonly<Record<string, unknown>>,
 ): Contestant {
@@ -96,7 +96,10 @@ async function throughPool(url: string, inFlight: number): Promise<Contestant> {
 async function inspected(url: string, inFlight: number): Promise<Contestant> {
   const inspector = await startInspector()
   const executor = new SandboxExecutor({ inspect: inspector.inspect })
-  const inner = fromExecutor(executor, url, inFlight, () => ({}), 'write_file', { path: 'a', content: 'b' })
+  const inner = fromExecutor(executor, url, inFlight, () => undefined, 'write_file', {
+    path: 'a',
+    content: 'b',
+  })
   const close = async () => {
     await inner[Symbol.asyncDispose]()
     await inspector.stop()
