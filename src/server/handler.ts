@@ -11,6 +11,7 @@ import { createDoor, type DoorRules, withCors } from './http/door.ts'
 import { readJsonBody } from './http/read-body.ts'
 import { metricsType, type ServerMetrics } from './operation/server-metrics.ts'
 import { check, jsonObject } from './tools/tool.ts'
+import type { Extended } from './v2/extended.ts'
 
 export interface HandlerOptions {
   readonly context: ServerContext
@@ -18,6 +19,7 @@ export interface HandlerOptions {
   readonly dataDir: string
   readonly statefulDir: string
   readonly metrics: ServerMetrics
+  readonly extended: Extended
 }
 
 /** `onBody` is called when the whole request is here: from then on, waiting is for the tool. */
@@ -46,7 +48,7 @@ const getRoutes: Readonly<Record<GetRoute | typeof metricsRoute, GetAnswer>> = {
   '/slots': ({ context }) => json({ slots: context.slots.status() }),
 }
 
-function health({ context, dataDir, statefulDir }: HandlerOptions, status: 'ok' | 'stopping') {
+function health({ context, dataDir, statefulDir, extended }: HandlerOptions, status: 'ok' | 'stopping') {
   return {
     status,
     slots: context.slots.size,
@@ -55,13 +57,14 @@ function health({ context, dataDir, statefulDir }: HandlerOptions, status: 'ok' 
     data_dir: dataDir,
     bwrap_available: context.isolation.kind === 'bubblewrap',
     stateful_dir: statefulDir,
+    ...extended.announcement,
   }
 }
 
 const posts: ReadonlyMap<string, PostAnswer> = new Map(Object.entries(postRoutes))
 const gets: ReadonlyMap<string, GetAnswer> = new Map(Object.entries(getRoutes))
 
-/** A fetch handler that serves the base protocol. Never rejects. */
+/** A fetch handler that serves the base protocol and the extended one. Never rejects. */
 export function createHandler(options: HandlerOptions): Handler {
   const atDoor = createDoor(options.door)
   return async (request, onBody) => {
@@ -71,7 +74,7 @@ export function createHandler(options: HandlerOptions): Handler {
     options.context.tell({
       type: 'request.answered',
       method,
-      route: routeName(pathname),
+      route: options.extended.at(pathname)?.name ?? routeName(pathname),
       status: answer.status,
     })
     return withCors(request, answer, options.door)
@@ -80,12 +83,13 @@ export function createHandler(options: HandlerOptions): Handler {
 
 /** Few names, whatever is asked for. */
 function routeName(pathname: string): string {
-  if (pathname.startsWith('/files/')) return '/files'
   return gets.has(pathname) || posts.has(pathname) ? pathname : 'other'
 }
 
 async function route(options: HandlerOptions, request: Request, onBody?: () => void): Promise<Response> {
   const { pathname } = new URL(request.url)
+  const extended = options.extended.at(pathname)
+  if (extended !== undefined) return await extended.answer(request, onBody)
   const get = gets.get(pathname)
   const post = posts.get(pathname)
   if (get === undefined && post === undefined) return plainText('404: Not Found', 404)

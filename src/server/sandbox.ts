@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { toolNames } from './calls.ts'
 import { Drain } from './drain.ts'
 import { createHandler, type Handler } from './handler.ts'
+import { type LedgerOptions, openLedger } from './ledger/ledger.ts'
 import type { Tell } from './operation/events.ts'
 import { logEntry } from './operation/log.ts'
 import { ServerMetrics } from './operation/server-metrics.ts'
@@ -17,6 +18,7 @@ import { type Directories, openDirectories } from './sandbox/directories.ts'
 import { prepareIsolation } from './sandbox/prepare-isolation.ts'
 import { type ReadyOptions, ReadyShells } from './sandbox/ready-shells.ts'
 import { ownerOf, SlotTable } from './slot-table.ts'
+import { Extended, type ExtendedOptions } from './v2/extended.ts'
 
 export interface Sandbox {
   /** Answers one request, as a fetch handler does. */
@@ -33,6 +35,8 @@ export interface Sandbox {
 /** What tests and benches may change. */
 export interface SandboxInternals {
   readonly ready?: ReadyOptions
+  readonly extended?: ExtendedOptions
+  readonly ledger?: Partial<LedgerOptions>
 }
 
 /** Makes the slots and tries the isolation. For tests, and for `startSandboxServer`. */
@@ -70,10 +74,12 @@ async function openSandbox(
   const slots = await SlotTable.open(dataDir, privateDir, settings.slots, firstOwner)
   const metrics = new ServerMetrics({ toolNames, slots: () => slots })
   const tell = teller(metrics, settings)
+  const ledger = await openLedger(dataDir, { isDurable: settings.dataDir !== undefined, ...internals.ledger })
   const shells = new ReadyShells(isolation, internals.ready, tell)
   for (const slot of slots) shells.warm(slot)
   const drain = new Drain()
   const context = { slots, privateDir, isolation, network, shells, stop: stopping.signal, drain, tell }
+  const extended = new Extended(context, ledger, settings.token !== undefined, internals.extended)
 
   const settled = async () => {
     await drain.empty()
@@ -88,16 +94,14 @@ async function openSandbox(
     stopping.abort()
     await settled()
     await shells.close()
+    await ledger.close()
     await dirs.close()
   }
   let stopped: Promise<void> | undefined
   return {
     handler: createHandler({
-      context,
-      door: settings,
-      dataDir,
+      ...{ context, extended, metrics, door: settings, dataDir },
       statefulDir: join(privateDir, 'stateful'),
-      metrics,
     }),
     tell,
     stop: async (options) => {

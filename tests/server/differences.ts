@@ -43,6 +43,12 @@ const notYet = (tool: string): readonly Difference[] => [
   { why: `${tool} comes later`, path: 'metadata', here: {} },
 ]
 
+/** What `GET /health` tells beside what base servers tell. */
+const announcement: readonly Difference[] = [
+  ...['protocol', 'features', 'ledger', 'ledger_retention'],
+  ...['max_body_bytes', 'max_timeout', 'detach_grace'],
+].map((path) => ({ why: 'an addition: the extended protocol is announced', path, here: '*' }))
+
 const ownWords = (here: string): readonly Difference[] => [
   { why: "a sentence instead of Python's inner life", path: 'error', here },
 ]
@@ -57,6 +63,7 @@ const network = [noNetwork(), ...additions()]
 
 /** By the vector's name. Whatever is not here must be equal. */
 export const differences: Readonly<Record<string, readonly Difference[]>> = {
+  health: announcement,
   'bash-ok': network,
   'bash-nonzero': network,
   'bash-stderr-only': network,

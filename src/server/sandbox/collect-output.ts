@@ -1,6 +1,7 @@
 /** Keeps the head and the tail of what a command prints, and counts the rest. */
 
 import { closeSync } from 'node:fs'
+import { decode, endOfWhole, startOfWhole } from '../utf8.ts'
 
 /** How long to read on when the command has ended and somebody who still holds its pipe goes on printing. */
 const DRAIN_MS = 2_000
@@ -78,28 +79,6 @@ export interface OutputEnds {
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(pieces)
-}
-
-function decode(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
-}
-
-const isContinuation = (byte: number | undefined) => byte !== undefined && (byte & 0xc0) === 0x80
-
-/** Where the text ends that does not stop inside a character. */
-function endOfWhole(bytes: Uint8Array): number {
-  let at = bytes.length - 1
-  for (let back = 0; back < 3 && isContinuation(bytes[at]); back++) at -= 1
-  const first = bytes[at] ?? 0
-  const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1
-  return at + length > bytes.length ? at : bytes.length
-}
-
-/** Where the first character begins that is not cut. */
-function startOfWhole(bytes: Uint8Array): number {
-  let at = 0
-  while (at < 3 && isContinuation(bytes[at])) at += 1
-  return at
 }
 
 /** One output of a running command, on its way into what is kept. */
