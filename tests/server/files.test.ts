@@ -91,6 +91,7 @@ describe('paths that lead outside', () => {
     }
     expect(readdirSync(join(workspace, '..')).sort()).toEqual([
       '.sandbox-slots',
+      '.sandbox-slots-ledger',
       '.sandbox-slots.lock',
       'secret',
       'slot_0',

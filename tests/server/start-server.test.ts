@@ -162,7 +162,7 @@ test('a running call is answered when the server stops', async () => {
 describe('a data directory', () => {
   const directory = () => mkdtempSync(join(tmpdir(), 'server-test-'))
 
-  test('keeps its workspaces, and nothing of the server', async () => {
+  test('keeps its workspaces and its ledger, and nothing else of the server', async () => {
     const dataDir = directory()
     try {
       const body = { slot_id: 'slot_0', tool: 'write_file', args: { path: 'kept', content: 'x' } }
@@ -171,7 +171,7 @@ describe('a data directory', () => {
       const first = await createSandbox({ dataDir, slots: 1, isolation: 'none' })
       await first.handler(request('/execute', body))
       await first.stop()
-      expect(readdirSync(dataDir)).toEqual(['slot_0'])
+      expect(readdirSync(dataDir).sort()).toEqual(['.sandbox-slots-ledger', 'slot_0'])
       const second = await createSandbox({ dataDir, slots: 1, isolation: 'none' })
       const read = await second.handler(request('/artifacts/read', { slot_id: 'slot_0', path: 'kept' }))
       expect(await read.json()).toMatchObject({ content: 'x' })
