@@ -5,6 +5,9 @@
  *
  * Three servers, each a process of its own: `ready` (the next sandbox waits), `fresh` (bubblewrap is started by the call)
  * and `bare` (isolation none). Rounds are interleaved; what counts on a machine that is not quiet are the ratios.
+ *
+ * Paced, each slot makes one call every so many milliseconds: every 25, and at half of what `bare` and what `fresh` did
+ * when saturated. `offered` is what was asked for, per second: where less was done, calls waited, and p50 tells the queue.
  */
 import { parseArgs } from 'node:util'
 import * as v from 'valibot'
@@ -82,7 +85,7 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
-async function compare(slots: number, paceMs: number, rounds: number, seconds: number) {
+async function compare(slots: number, mode: string, paceMs: number, rounds: number, seconds: number) {
   const found: Record<Kind, Measured[]> = { bare: [], fresh: [], ready: [] }
   for (let round = 0; round < rounds; round++) {
     // Another order each time, so that none is always the one after a break.
@@ -95,18 +98,21 @@ async function compare(slots: number, paceMs: number, rounds: number, seconds: n
     }
   }
   const of = (kind: Kind, key: keyof Measured) => median(found[kind].map((one) => one[key]))
+  const measuredOf = (kind: Kind): Measured => ({
+    perSecond: of(kind, 'perSecond'),
+    p50: of(kind, 'p50'),
+    p95: of(kind, 'p95'),
+  })
   // Of pairs of the same round: what disturbs one disturbs the other.
   const ratio = (over: Kind, under: Kind, key: keyof Measured) =>
     median(found[over].map((one, at) => one[key] / (found[under][at]?.[key] ?? Number.NaN)))
   return {
     slots,
-    mode: paceMs === 0 ? 'saturated' : 'paced',
-    ...Object.fromEntries(
-      kinds.map((kind) => [
-        kind,
-        { perSecond: of(kind, 'perSecond'), p50: of(kind, 'p50'), p95: of(kind, 'p95') },
-      ]),
-    ),
+    mode,
+    ...(paceMs === 0 ? {} : { offered: (slots * 1000) / paceMs }),
+    bare: measuredOf('bare'),
+    fresh: measuredOf('fresh'),
+    ready: measuredOf('ready'),
     'ready/bare per s': ratio('ready', 'bare', 'perSecond'),
     'ready/fresh per s': ratio('ready', 'fresh', 'perSecond'),
     'ready/bare p50': ratio('ready', 'bare', 'p50'),
@@ -125,10 +131,15 @@ async function main(): Promise<void> {
   const show = (_key: string, value: unknown) =>
     typeof value === 'number' ? Math.round(value * 100) / 100 : value
   for (const slots of values.slots.split(',').map(Number)) {
-    for (const paceMs of [PACE_MS, 0]) {
-      const line = await compare(slots, paceMs, Number(values.rounds), Number(values.seconds))
+    const run = async (mode: string, paceMs: number) => {
+      const line = await compare(slots, mode, paceMs, Number(values.rounds), Number(values.seconds))
       console.log(JSON.stringify(line, show))
+      return line
     }
+    const { bare, fresh } = await run('saturated', 0)
+    await run('every 25 ms', PACE_MS)
+    await run('half of bare', (slots * 2000) / bare.perSecond)
+    await run('half of fresh', (slots * 2000) / fresh.perSecond)
   }
 }
 
