@@ -97,6 +97,11 @@ describe.skipIf(!hasBubblewrap)('bash', () => {
     expect(metadata).toMatchObject({ exit_code: -1, timeout: true, stdout: 'out\n', stderr: 'err\n' })
   })
 
+  test('holds no words of what runs the command, not even of how it was killed', async () => {
+    const { error, metadata } = await bash(sandbox, 'echo err >&2; kill -9 $$')
+    expect([error, metadata.stdout, metadata.stderr]).toEqual(['Exit code: 137', '', 'err\n'])
+  })
+
   test('is not held by a child that holds its output and prints on', async () => {
     const { output } = await bash(sandbox, '(while echo on; do sleep 0.01; done) & sleep 0.1; echo over')
     expect(output).toContain('over')
