@@ -1,14 +1,20 @@
 /** Floor 3: the two streams that a viewer reads: a whole trace, and what comes after it. */
 import type { LiveSource } from './live-source.ts'
 
-/** Steps are told together, this long after the first of them. */
-const coalesceMs = 50
+/** What happens after a rest is told this soon. */
+const noticeMs = 50
+
+/** Then one event follows another so often: each costs time on both sides, and more pictures are not seen. */
+const eventEveryMs = 250
+
+/** Making events takes one part of the time in so many at most, of the program that is looked at. */
+const timeShare = 20
 
 /** So that both sides notice when the other one is gone. */
 const heartbeatMs = 10_000
 
 /** How many records a viewer gets at once; of more, the first are told one by one and the rest as a state. */
-const recordsAtOnce = 200
+const recordsAtOnce = 1_000
 
 /** It has read a whole trace just before, and should miss nothing of what came meanwhile. */
 const catchUp = 20_000
@@ -41,6 +47,7 @@ export function eventStream(source: LiveSource, from: number, gone: AbortSignal)
   let position = from
   let isFirst = true
   let isBehind = true
+  let restMs = noticeMs
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       if (isFirst) {
@@ -50,17 +57,20 @@ export function eventStream(source: LiveSource, from: number, gone: AbortSignal)
       }
       const waited = performance.now()
       do {
-        await Bun.sleep(coalesceMs)
+        await Bun.sleep(restMs)
         if (gone.aborted) return controller.close()
+        restMs = noticeMs
       } while (source.history.end === position && performance.now() - waited < heartbeatMs)
       if (source.history.end === position) {
         controller.enqueue(encoder.encode(': still here\n\n'))
         return
       }
+      const began = performance.now()
       const portion = source.after(position, isBehind ? catchUp : recordsAtOnce)
       isBehind = false
       position = portion.position
       controller.enqueue(encoder.encode(`id: ${position}\ndata: [${portion.lines.join(',')}]\n\n`))
+      restMs = Math.max(eventEveryMs, (performance.now() - began) * timeShare)
     },
   })
 }

@@ -23,7 +23,8 @@ interface LiveTotals extends Writable<Totals> {
 
 /** The fold of a recording. */
 export class SystemState {
-  n = 0
+  /** The number of the last record; -1 before the first, whose number is 0. */
+  n = -1
   ms = 0
   readonly actors: LiveActor[] = []
   readonly totals: LiveTotals = {

@@ -3,15 +3,15 @@
  * Then memory after 1,000,000 events with a viewer that never reads, and the page's redraw with 10,000 slots.
  *
  * bun tests/bench/inspector.ts            all
- * bun tests/bench/inspector.ts memory     one part: floor, humaneval, memory, redraw
+ * bun tests/bench/inspector.ts memory     one part: floor, humaneval, sandboxed, memory, redraw
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { InspectionEvent } from 'xstate'
 import { createMemoryTransport, SandboxExecutor, type Slot } from '../../mod.ts'
 import { type Inspector, startInspector } from '../../src/inspector/mod.ts'
-import { startSandboxServer } from '../../src/server/mod.ts'
-import { hasChromium, launch, openPage } from '../inspector/browser.ts'
+import { type SandboxServerOptions, startSandboxServer } from '../../src/server/mod.ts'
+import { hasChromium, launch, openPage, openViewer, total, until } from '../inspector/browser.ts'
 
 type Inspect = Inspector['inspect']
 type Mode = 'no inspector' | 'no viewer' | 'one viewer'
@@ -30,18 +30,14 @@ function median(values: readonly number[]): number {
 
 /** Each mode once a round, so that a busy machine spoils all alike; the ratio is the median of the rounds' ratios. */
 async function compare(name: string, rounds: number, work: Work): Promise<void> {
-  const browser = hasChromium ? await launch() : undefined
   const times = new Map<Mode, Cost[]>(modes.map((mode) => [mode, []]))
   let calls = 0
   for (let round = 0; round <= rounds; round += 1) {
     for (const mode of modes) {
       await using inspector = await startInspector()
-      await using viewer =
-        mode === 'one viewer' && browser !== undefined
-          ? await openPage(browser, inspector.url, { width: 1280, colorScheme: 'light' })
-          : undefined
-      // A page that has just come is still busy with itself.
-      await viewer?.page.waitForTimeout(1_500)
+      await using viewer = mode === 'one viewer' ? await openViewer(inspector.url) : undefined
+      // A browser that has just come is still busy with itself.
+      if (viewer !== undefined) await Bun.sleep(2_000)
       Bun.gc(true)
       const began = performance.now()
       const cpuBefore = process.cpuUsage()
@@ -49,9 +45,10 @@ async function compare(name: string, rounds: number, work: Work): Promise<void> 
       const { user, system } = process.cpuUsage(cpuBefore)
       // The first round warms up.
       if (round > 0) times.get(mode)?.push({ ms: performance.now() - began, cpu: user + system })
+      // It looked on all the while, and has it all.
+      await viewer?.ask((page) => until(async () => (await total(page, 'exited')) === calls))
     }
   }
-  await browser?.close()
   const base = times.get('no inspector') ?? []
   console.log(`\n${name}: ${calls} calls, ${rounds} rounds`)
   for (const [mode, costs] of times) {
@@ -104,6 +101,8 @@ async function floorWork(inspect: Inspect | undefined): Promise<number> {
 
 const callsFile = new URL('../../../shared/data/humaneval.calls.jsonl', import.meta.url)
 
+type Isolation = NonNullable<SandboxServerOptions['isolation']>
+
 interface JobCall {
   readonly trajectory: string
   readonly tool: string
@@ -120,8 +119,8 @@ function readJob(): Map<string, JobCall[]> {
   return trajectories
 }
 
-async function humanevalWork(inspect: Inspect | undefined): Promise<number> {
-  await using server = await startSandboxServer({ slots: 8, isolation: 'none' })
+async function humanevalWork(inspect: Inspect | undefined, isolation: Isolation): Promise<number> {
+  await using server = await startSandboxServer({ slots: 8, isolation })
   await using executor = new SandboxExecutor(inspect === undefined ? {} : { inspect })
   const waiting = [...readJob()]
   let calls = 0
@@ -140,6 +139,12 @@ async function humanevalWork(inspect: Inspect | undefined): Promise<number> {
   }
   await Promise.all(executor.slots(server.url, 8).map(work))
   return calls
+}
+
+async function compareHumaneval(isolation: Isolation): Promise<void> {
+  if (!existsSync(callsFile)) return console.log('\nhumaneval: skipped, no ../shared/data')
+  const name = `humaneval: real files and commands, 8 slots, isolation ${isolation}`
+  await compare(name, 5, (inspect) => humanevalWork(inspect, isolation))
 }
 
 /** What a slot and its coordinator tell of some calls, to be told again and again. */
@@ -225,10 +230,8 @@ function check(what: string, isSo: boolean): void {
 
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   floor: () => compare('floor: calls that execute nothing, 256 slots', 7, floorWork),
-  humaneval: async () => {
-    if (existsSync(callsFile)) await compare('humaneval: real files and commands, 8 slots', 5, humanevalWork)
-    else console.log('\nhumaneval: skipped, no ../shared/data')
-  },
+  humaneval: () => compareHumaneval('none'),
+  sandboxed: () => compareHumaneval('bubblewrap'),
   memory,
   redraw,
 }

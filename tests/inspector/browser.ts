@@ -1,23 +1,60 @@
 /** Chromium with the page in it, and what is measured there. */
 import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
 
 const executablePath = '/usr/bin/chromium'
 
 export const hasChromium = existsSync(executablePath)
 
+const args = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
 export function launch(): Promise<Browser> {
-  const args = [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ]
   return chromium.launch({ executablePath, args })
+}
+
+/** A browser with one page that nobody debugs: telling a debugger of every frame would cost both sides time. */
+export interface Viewer {
+  /** Attaches a debugger for one question. */
+  ask<T>(question: (page: Page) => Promise<T>): Promise<T>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export async function openViewer(url: string): Promise<Viewer> {
+  const folder = await mkdtemp(join(tmpdir(), 'viewer-'))
+  const flags = [...args, '--window-size=1280,900', '--remote-debugging-port=0', `--user-data-dir=${folder}`]
+  const viewer = Bun.spawn([executablePath, ...flags, url], { stdout: 'ignore', stderr: 'ignore' })
+  const portFile = join(folder, 'DevToolsActivePort')
+  await until(async () => existsSync(portFile))
+  const [port] = (await readFile(portFile, 'utf8')).split('\n')
+  return {
+    ask: async (question) => {
+      const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`)
+      try {
+        const page = browser.contexts()[0]?.pages()[0]
+        if (page === undefined) throw new Error('The viewer has no page')
+        return await question(page)
+      } finally {
+        await browser.close()
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      viewer.kill()
+      await viewer.exited
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
 }
 
 /** What a page said and asked for. */

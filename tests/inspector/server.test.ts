@@ -123,6 +123,17 @@ describe('viewers', () => {
     expect(checkedRecord(record, 'It').n).toBe(before + 1)
   })
 
+  test('one that came before anything happened misses nothing', async () => {
+    const history = new History({ maxRecords: 2_000, maxBytes: 10_000_000 })
+    const source = new LiveSource(history, redactor(), 0, true)
+    const [, first = ''] = source.trace()
+    const { n } = checkedRecord(JSON.parse(first), 'It')
+    history.push({ kind: 'actor', n: 0, ms: 0, actor: 0, id: 'lamp', chart: 'lamp', state: 'off' }, 100)
+    const reader = eventStream(source, n + 1, new AbortController().signal).getReader()
+    expect(await framesOf(reader, 1)).toEqual([[expect.objectContaining({ n: 0, id: 'lamp' })]])
+    await reader.cancel()
+  }, 10_000)
+
   test('one that does not read is told the rest as one state, and costs nothing meanwhile', async () => {
     const history = new History({ maxRecords: 2_000, maxBytes: 10_000_000 })
     const source = new LiveSource(history, redactor(), 0, true)
@@ -146,10 +157,10 @@ describe('viewers', () => {
       edges: { 'lamp flip': 5_000 },
       totals: { steps: 5_000 },
     })
-    for (let n = 5_001; n <= 6_000; n += 1) flip(n)
+    for (let n = 5_001; n <= 6_500; n += 1) flip(n)
     const [next] = await framesOf(reader, 1)
-    expect(next?.length).toBe(201)
-    expect(next?.at(-1)).toMatchObject({ kind: 'state', n: 6_000, actors: [{ state: 'off', n: 6_000 }] })
+    expect(next?.length).toBe(1_001)
+    expect(next?.at(-1)).toMatchObject({ kind: 'state', n: 6_500, actors: [{ state: 'off', n: 6_500 }] })
   })
 })
 

@@ -6,6 +6,7 @@ import { DetailPanel } from './detail-panel.ts'
 import { setText, the } from './dom.ts'
 import { type Connection, follow, loadTrace, recordingOf, traceText } from './feed.ts'
 import { Grid } from './grid.ts'
+import { Paced } from './paced.ts'
 import { Playback } from './playback.ts'
 import { PostsPanel } from './posts-panel.ts'
 import type { Recording } from './recording.ts'
@@ -13,8 +14,14 @@ import { Search } from './search.ts'
 import { Timeline } from './timeline.ts'
 import { TotalsPanel } from './totals-panel.ts'
 
-/** While all goes on by itself, the page is drawn so often: more is not seen, and takes time from the program. */
-const drawEveryMs = 150
+/** While all goes on by itself, a picture follows another one so soon at most: more takes time from the program. */
+const drawEveryMs = 200
+
+/** On a busy machine a picture is late, and the next one waits so many times as long as this one took, within a limit. */
+const restShare = 8
+const drawAtLeastEveryMs = 1_000
+
+const replayEveryMs = 33
 
 class Page {
   readonly #status = the('status', HTMLElement)
@@ -32,6 +39,20 @@ class Page {
     },
     () => this.#changed(),
   )
+  readonly #lists = [
+    new Paced(
+      the('posts-panel', HTMLElement),
+      { live: 400, replay: 400, paused: 0 },
+      (view) => this.#posts.render(view),
+      () => this.#changed(),
+    ),
+    new Paced(
+      the('timeline-panel', HTMLElement),
+      { live: 400, replay: 0, paused: 0 },
+      (view) => this.#timeline.render(view),
+      () => this.#changed(),
+    ),
+  ]
   readonly #lit = new Set<string>()
   #recording: Recording
   #playback: Playback
@@ -39,6 +60,8 @@ class Page {
   #selected: number | undefined
   #frameDueAt = Number.POSITIVE_INFINITY
   #nextDrawAt = 0
+  #isAwaited = false
+  #restMs = drawEveryMs
 
   constructor(recording: Recording) {
     this.#recording = recording
@@ -89,32 +112,39 @@ class Page {
 
   /** Somebody did something: it is shown at once. */
   #changed(): void {
+    this.#isAwaited = true
     this.#drawAt(0)
   }
 
   #drawAt(due: number): void {
     if (due >= this.#frameDueAt) return
     this.#frameDueAt = due
-    const wait = due - performance.now()
-    const ask = () => requestAnimationFrame((now) => this.#frame(now, due))
-    if (wait <= 0) ask()
-    else setTimeout(ask, wait)
+    const asked = performance.now()
+    const ask = () => requestAnimationFrame((now) => this.#frame(now, due, Math.max(due, asked)))
+    if (due <= asked) ask()
+    else setTimeout(ask, due - asked)
   }
 
-  #frame(now: number, due: number): void {
+  #frame(now: number, due: number, wanted: number): void {
     // One that was asked for sooner has been here.
     if (due !== this.#frameDueAt) return
     this.#frameDueAt = Number.POSITIVE_INFINITY
     const shown = this.#playback.advance(now)
     if (shown > 0) this.#lightLast(shown)
-    this.#draw(now)
-    const took = performance.now() - now
+    const behindAt = this.#draw(now)
     const isReplay = this.#playback.mode === 'replay'
-    this.#nextDrawAt = now + (isReplay ? 33 : Math.max(drawEveryMs, took * 6))
+    this.#nextDrawAt = now + (isReplay ? replayEveryMs : this.#restMs)
     if (isReplay || this.#charts.isLit) this.#drawAt(this.#nextDrawAt)
+    else if (behindAt < Number.POSITIVE_INFINITY) this.#drawAt(Math.max(behindAt, this.#nextDrawAt))
+    // After the browser's own part of the work: layout and paint.
+    setTimeout(() => {
+      const took = performance.now() - wanted
+      this.#restMs = Math.min(drawAtLeastEveryMs, Math.max(drawEveryMs, took * restShare))
+    })
   }
 
-  #draw(now: number): void {
+  /** Gives when a list that was left as it is wants to be drawn. */
+  #draw(now: number): number {
     const began = performance.now()
     const view = this.#playback.view()
     // First, since it asks for its size: after changes that would lay out the page once more.
@@ -122,14 +152,15 @@ class Page {
     this.#totals.render(view)
     this.#detail.render(view, this.#selected)
     this.#charts.render(view, this.#selected)
-    this.#posts.render(view)
-    this.#timeline.render(view)
+    const behindAt = Math.min(...this.#lists.map((list) => list.render(view, now, this.#isAwaited)))
+    this.#isAwaited = false
     this.#controls.render(view)
     this.#charts.light(this.#lit, now)
     this.#lit.clear()
     this.#tell()
     performance.clearMeasures('redraw')
     performance.measure('redraw', { start: began })
+    return behindAt
   }
 
   #tell(): void {

@@ -6,8 +6,6 @@ import type { View } from './playback.ts'
 import type { CallEntry, PostEntry } from './recording.ts'
 
 const shownPosts = 30
-/** Bars that grow are made anew: not for every picture. */
-const growEveryMs = 400
 const barWidth = 1_000
 const barHeight = 20
 
@@ -22,7 +20,7 @@ export class PostsPanel {
   }
 
   render(view: View): void {
-    const { recording, state, position, mode } = view
+    const { recording, state, position } = view
     const end = recording.posts.findLastIndex((post) => post.position < position) + 1
     const posts = recording.posts.slice(Math.max(0, end - shownPosts), end).reverse()
     const longest = Math.max(1, ...posts.map((post) => lengthOf(post, state.ms)))
@@ -30,16 +28,8 @@ export class PostsPanel {
       this.#count,
       posts.length === 0 ? 'none yet' : `the last ${count(posts.length)}; a full bar is ${duration(longest)}`,
     )
-    const waiting = posts.some((post) => post.calls.some((call) => !isBack(call, state.ms)))
-    const moment = waiting || mode !== 'paused' ? this.#beat(view) : `${posts[0]?.number} ${posts.length}`
-    const key = `${this.#open} ${moment} ${recording.header.startedAt}`
+    const key = `${this.#open} ${state.n} ${position} ${recording.header.startedAt}`
     replaceWhen(this.#list, key, () => posts.map((post) => this.#item(post, view, longest)))
-  }
-
-  /** Changes with every moment, but seldom while all goes on by itself. */
-  #beat({ state, mode }: View): string {
-    if (mode === 'paused') return `at ${state.n}`
-    return `beat ${Math.floor(performance.now() / growEveryMs)}`
   }
 
   #item(post: PostEntry, { state }: View, longest: number): HTMLElement {
