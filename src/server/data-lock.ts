@@ -57,6 +57,26 @@ export function lockDataDir(dataDir: string): DataLock {
   }
 }
 
+/**
+ * The lock of a directory whose server was killed; `null` when it runs, has ended well, or never came so far. Makes no
+ * file: its server may be about to remove the directory.
+ */
+export function lockCrashed(dataDir: string): (DataLock & { readonly earlier: LockHolder }) | null {
+  const path = join(dataDir, lockName)
+  // A server that starts writes its name when it has the lock: whoever has the lock then, and a name, is alone.
+  const earlier = readHolder(path)
+  if (earlier === null || native() === null) return null
+  let fd: number
+  try {
+    fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW)
+  } catch {
+    return null
+  }
+  if (native()?.lock(fd).ok === true && isFileAt(path, fd)) return { ...newLock(path, fd), earlier }
+  closeSync(fd)
+  return null
+}
+
 function newLock(path: string, fd: number): DataLock {
   const earlier = readHolder(path)
   const holder = { pid: process.pid, run: crypto.randomUUID() }

@@ -64,6 +64,7 @@ async function openSandbox(
   const { network } = settings
   const isolation = await prepareIsolation({
     kind: settings.isolation,
+    run: dirs.run,
     systemDir,
     limits: settings.limits,
     network,
@@ -75,6 +76,7 @@ async function openSandbox(
   const metrics = new ServerMetrics({ toolNames, slots: () => slots })
   const tell = teller(metrics, settings)
   const ledger = await openLedger(dataDir, { isDurable: settings.dataDir !== undefined, ...internals.ledger })
+  for (const swept of dirs.swept) tell({ type: 'crash.swept', ...swept })
   const shells = new ReadyShells(isolation, internals.ready, tell)
   for (const slot of slots) shells.warm(slot)
   const drain = new Drain()

@@ -37,6 +37,7 @@ describe('the command line of a sandbox', () => {
   const limits = { tmpBytes: 4_096, processes: 64, memoryBytes: 2 ** 30, fileBytes: 4_096, openFiles: 64 }
   const bubblewrap = {
     kind: 'bubblewrap',
+    run: 'a-run',
     bwrapPath: '/usr/bin/bwrap',
     systemDirectories: [],
     etcDir: '/root/data/.sandbox-slots/system/etc',

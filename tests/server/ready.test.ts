@@ -134,6 +134,7 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     chmodSync(bwrap, 0o755)
     isolation = await prepareIsolation({
       kind: 'bubblewrap',
+      run: crypto.randomUUID(),
       systemDir: join(dir),
       limits: { tmpBytes: MiB, processes: 64, memoryBytes: 4096 * MiB, fileBytes: MiB, openFiles: 64 },
       network: false,

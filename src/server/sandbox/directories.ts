@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describeThrown, SandboxError } from '../../errors.ts'
 import { type DataLock, lockDataDir, lockName } from '../data-lock.ts'
 import { removeTree } from '../files/remove-tree.ts'
+import { killOrphans, type Swept, sweepTemporary, temporaryPrefix } from '../operation/sweep.ts'
 import type { SandboxSettings } from '../options.ts'
 import { firstOwner, isReachable } from './owners.ts'
 
@@ -14,6 +15,10 @@ export interface Directories {
   readonly privateDir: string
   /** In it, what every sandbox reads; nothing in it is secret. */
   readonly systemDir: string
+  /** Of this run of the server. */
+  readonly run: string
+  /** What servers that were killed had left here. */
+  readonly swept: readonly Swept[]
   /** Removes what is temporary, then lets the next server in. */
   close(): Promise<void>
   /** The first slot's user, or `null`: all are the server's. */
@@ -31,13 +36,25 @@ export async function openDirectories(settings: SandboxSettings): Promise<Direct
   const lock = lockDataDir(dataDir)
   const close = () => closeDirectories(dataDir, wanted === undefined, lock)
   try {
+    const swept =
+      wanted === undefined ? await sweepTemporary(removeTemporary) : await sweepEarlier(dataDir, lock)
     const privateDir = join(dataDir, privateName)
+    await removeTree(privateDir)
     const systemDir = join(privateDir, 'system')
     await mkdir(systemDir, { recursive: true, mode: 0o755 })
     await chmod(systemDir, 0o755)
     await chmod(privateDir, owner === null ? 0o700 : 0o711)
     const hiddenDataDir = owner === null ? null : await hiddenFromOthers(dataDir)
-    return { dataDir, privateDir, systemDir, close, firstOwner: owner, hiddenDataDir }
+    return {
+      dataDir,
+      privateDir,
+      systemDir,
+      close,
+      firstOwner: owner,
+      hiddenDataDir,
+      swept,
+      run: lock.holder.run,
+    }
   } catch (thrown) {
     await close().catch(() => {})
     throw cannotUse(dataDir, thrown)
@@ -46,7 +63,7 @@ export async function openDirectories(settings: SandboxSettings): Promise<Direct
 
 async function openDataDir(dataDir: string | undefined): Promise<string> {
   try {
-    if (dataDir === undefined) return await realpath(await mkdtemp(join(tmpdir(), 'sandbox-slots-')))
+    if (dataDir === undefined) return await realpath(await mkdtemp(join(tmpdir(), temporaryPrefix)))
     await mkdir(dataDir, { recursive: true })
     // Real, so that paths in answers agree with those that the kernel tells.
     return await realpath(dataDir)
@@ -60,12 +77,21 @@ function cannotUse(dataDir: string, thrown: unknown): SandboxError {
   return new SandboxError('server', message, { cause: thrown })
 }
 
+async function sweepEarlier(directory: string, { earlier }: DataLock): Promise<Swept[]> {
+  return earlier === null ? [] : [{ directory, pid: earlier.pid, killed: await killOrphans(earlier) }]
+}
+
 /** The lock goes last: until then nobody else may come in. */
 async function closeDirectories(dataDir: string, isTemporary: boolean, lock: DataLock): Promise<void> {
-  const names = isTemporary ? (await readdir(dataDir)).filter((name) => name !== lockName) : [privateName]
-  for (const name of names) await removeTree(join(dataDir, name))
+  if (isTemporary) return await removeTemporary(dataDir, lock.release)
+  await removeTree(join(dataDir, privateName))
   lock.release()
-  if (isTemporary) await rmdir(dataDir)
+}
+
+async function removeTemporary(dataDir: string, release: () => void): Promise<void> {
+  for (const name of await readdir(dataDir)) if (name !== lockName) await removeTree(join(dataDir, name))
+  release()
+  await rmdir(dataDir)
 }
 
 /** Others may pass the data directory, not list it: each workspace is closed to all but its own user. */

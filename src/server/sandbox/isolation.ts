@@ -9,6 +9,8 @@ export interface SandboxBounds extends ProcessLimits {
 
 export interface Bubblewrap {
   readonly kind: 'bubblewrap'
+  /** Marks the processes of this run of the server, so that the next one knows them if it is killed. */
+  readonly run: string
   readonly bwrapPath: string
   readonly systemDirectories: readonly SystemDirectory[]
   readonly etcDir: string
@@ -19,4 +21,4 @@ export interface Bubblewrap {
   readonly hiddenDataDir: string | null
 }
 
-export type Isolation = { readonly kind: 'none' } | Bubblewrap
+export type Isolation = { readonly kind: 'none'; readonly run: string } | Bubblewrap

@@ -11,6 +11,7 @@ import { seccompFilter } from './seccomp.ts'
 import { Shell } from './shell.ts'
 
 export interface IsolationWanted {
+  readonly run: string
   readonly kind: 'bubblewrap' | 'none'
   /** For what every sandbox reads: everybody may pass it. */
   readonly systemDir: string
@@ -27,7 +28,8 @@ const PROBE_TIMEOUT_MS = 20_000
 
 /** Sets bubblewrap up and runs one sandbox to see that it works; throws a SandboxError `isolation` if not. */
 export async function prepareIsolation(wanted: IsolationWanted): Promise<Isolation> {
-  if (wanted.kind === 'none') return { kind: 'none' }
+  const { run } = wanted
+  if (wanted.kind === 'none') return { kind: 'none', run }
   const bwrapPath = wanted.bwrapPath ?? Bun.which('bwrap')
   if (bwrapPath === null) throw isolationError('the program bwrap was not found')
   const { systemDir, limits, hiddenDataDir } = wanted
@@ -40,6 +42,7 @@ export async function prepareIsolation(wanted: IsolationWanted): Promise<Isolati
   const systemDirectories = await findSystemDirectories()
   const isolation = {
     kind: 'bubblewrap',
+    run,
     bwrapPath,
     systemDirectories,
     etcDir,

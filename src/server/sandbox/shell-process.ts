@@ -1,6 +1,7 @@
 /** The processes of one shell, in a sandbox or without one: spawned, killed whole, known to be dead. */
 import { closeSync, fchownSync, openSync } from 'node:fs'
 import { native } from '../native.ts'
+import { runVariable } from '../operation/sweep.ts'
 import { sandboxEnvironment } from './bwrap-args.ts'
 import { commandLine, type Place, type Script } from './command-line.ts'
 import type { Isolation } from './isolation.ts'
@@ -115,7 +116,10 @@ function spawn(
     ...('terminal' in io ? io : {}),
     // bubblewrap finds the workspace itself, and says so when it cannot.
     cwd: isPlain ? place.workspace : '/',
-    env: isPlain ? { ...sandboxEnvironment, HOME: place.workspace } : {},
+    env: {
+      ...(isPlain ? { ...sandboxEnvironment, HOME: place.workspace } : {}),
+      [runVariable]: isolation.run,
+    },
     // A session, so a process group, of its own: it is killed whole.
     detached: true,
     ...(user === null ? {} : user),
