@@ -65,3 +65,8 @@ export async function batch(served: Served, items: readonly unknown[], options: 
 export async function cancel(served: Served, ids: readonly string[]) {
   return v.parse(cancelResponse, await (await postV2(served, '/cancel', { execution_ids: ids })).json())
 }
+
+/** Resolves when so many calls run. */
+export async function begun(served: Served, count: number): Promise<void> {
+  while ((await healthOf(served)).executing !== count) await Bun.sleep(2)
+}

@@ -20,6 +20,8 @@ export interface LedgerOptions {
   readonly maxResultBytes: number
   /** Whether it must outlive this server: data that is temporary has a ledger that is. */
   readonly isDurable: boolean
+  /** Of 4 KiB, at most: for tests of a disk that is full. */
+  readonly maxPages?: number
 }
 
 const usual = { retentionS: 600, maxResultBytes: 256 * 2 ** 20 } as const
@@ -79,6 +81,7 @@ export class Ledger {
   readonly #statements: Statements
   #wantedSync: PromiseWithResolvers<void> | null = null
   #isSyncing = false
+  #syncs = 0
   #ended: Ended[] = []
   #resultBytes: number
   #prunedAt = 0
@@ -91,6 +94,7 @@ export class Ledger {
     this.#db.run('PRAGMA journal_mode = WAL')
     // Commits are synced here (#sync); SQLite syncs before it moves them out of the log.
     this.#db.run(`PRAGMA synchronous = ${options.isDurable ? 'NORMAL' : 'OFF'}`)
+    if (options.maxPages !== undefined) this.#db.run(`PRAGMA max_page_count = ${options.maxPages}`)
     this.id = prepare(this.#db, options.retentionS)
     this.#walFd = options.isDurable ? openSync(`${path}-wal`, 'r') : null
     this.#statements = statementsOf(this.#db)
@@ -125,11 +129,17 @@ export class Ledger {
     return promise
   }
 
+  /** How many syncs there were. */
+  get syncs(): number {
+    return this.#syncs
+  }
+
   /** One sync at a time: those who ask meanwhile share the next, since the one under way may have begun too early. */
   async #sync(fd: number): Promise<void> {
     this.#isSyncing = true
     for (let wanted = this.#wantedSync; wanted !== null; wanted = this.#wantedSync) {
       this.#wantedSync = null
+      this.#syncs += 1
       await syncFd(fd).then(wanted.resolve, wanted.reject)
     }
     this.#isSyncing = false

@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'bun:test'
+import { createSandbox } from '../../src/server/sandbox.ts'
+import { bash, eventually, hasBubblewrap, processesWith, useSandboxes } from './support.ts'
+import { batch, begun, cancel, command, linesOf, postV2, resultsOf } from './v2-support.ts'
+
+const openSandbox = useSandboxes()
+const open = (isolation: 'none' | 'bubblewrap' = 'none') => openSandbox({ slots: 3, isolation })
+
+const newMarker = () => `cancel-${crypto.randomUUID()}`
+
+describe.each(['none', ...(hasBubblewrap ? (['bubblewrap'] as const) : [])] as const)(
+  'a cancelled call, isolation %s,',
+  (isolation) => {
+    test('is gone with its whole tree when /cancel answers, and tells its output so far', async () => {
+      const sandbox = await open(isolation)
+      const marker = newMarker()
+      // Without a sandbox nobody can know of a process that leaves the group.
+      const hides =
+        isolation === 'none' ? '' : `setsid sh -c "sleep 60 & sleep 61" ${marker} > /dev/null 2>&1 &`
+      const tree = `echo before; ${hides} sh -c "sleep 62; :" ${marker} & sleep 63`
+      const response = await postV2(sandbox, '/v2/batch', [command('a', tree, { live: true })])
+      const lines = linesOf(response)
+      // It runs when it prints.
+      expect((await lines.next()).value).toMatchObject({ kind: 'live', value: { data: 'before\n' } })
+      expect(await cancel(sandbox, ['a'])).toEqual({ cancelled: ['a'], finished: [], unknown: [] })
+      expect(processesWith(marker)).toEqual([])
+      expect((await lines.next()).value).toMatchObject({
+        kind: 'result',
+        value: { success: false, output: 'before', execution_id: 'a', metadata: { cancelled: true } },
+      })
+      expect((await bash(sandbox, 'echo next')).output).toBe('next')
+    })
+  },
+)
+
+test('a call that waits for its slot never begins, and is answered at once', async () => {
+  const sandbox = await open()
+  const response = await postV2(sandbox, '/v2/batch', [
+    command('runs', 'sleep 30'),
+    command('waits', 'echo ran > ran'),
+  ])
+  await begun(sandbox, 1)
+  expect(await cancel(sandbox, ['waits'])).toMatchObject({ cancelled: ['waits'] })
+  expect(await cancel(sandbox, ['runs'])).toMatchObject({ cancelled: ['runs'] })
+  const results = await resultsOf(response)
+  expect(results.map(({ execution_id, success }) => [execution_id, success])).toEqual([
+    ['waits', false],
+    ['runs', false],
+  ])
+  expect((await bash(sandbox, 'ls')).output).toBe('')
+  // Nor does it when it comes again.
+  const [again] = await batch(sandbox, [command('waits', 'echo ran > ran')])
+  expect(again?.metadata).toMatchObject({ cancelled: true, replayed: true })
+})
+
+test('what has ended is finished, what never came is unknown and does not begin when it comes late', async () => {
+  const sandbox = await open()
+  await batch(sandbox, [command('done', 'true')])
+  expect(await cancel(sandbox, ['late', 'done', 'late'])).toEqual({
+    cancelled: [],
+    finished: ['done'],
+    unknown: ['late'],
+  })
+  const [late] = await batch(sandbox, [command('late', 'touch ran')])
+  expect(late?.metadata.cancelled).toBe(true)
+  expect((await bash(sandbox, 'ls')).output).toBe('')
+})
+
+test('a call that ends by itself meanwhile keeps its result', async () => {
+  const sandbox = await open()
+  const write = {
+    slot_id: 'slot_0',
+    tool: 'write_file',
+    args: { path: 'f', content: 'x' },
+    execution_id: 'w',
+  }
+  const answered = batch(sandbox, [write])
+  const { cancelled, finished } = await cancel(sandbox, ['w'])
+  const [result] = await answered
+  expect(result?.success ? finished : cancelled).toEqual(['w'])
+})
+
+test.each([[{}], [{ execution_ids: 'a' }], [{ execution_ids: [5] }], [5]])('%j is refused', async (body) => {
+  const response = await postV2(await open(), '/cancel', body)
+  expect([response.status, await response.json()]).toMatchObject([400, { code: 'invalid_request' }])
+})
+
+describe('a client that hangs up', () => {
+  const withGrace = (detachGraceMs: number) =>
+    createSandbox({ slots: 2, isolation: 'none' }, { extended: { detachGraceMs } })
+
+  test('leaves its calls running, and finds them again by their ids', async () => {
+    await using stack = new AsyncDisposableStack()
+    const sandbox = stack.adopt(await withGrace(60_000), (one) => one.stop())
+    const call = command('a', 'echo begin; until [ -e go ]; do sleep 0.01; done; echo end')
+    const response = await postV2(sandbox, '/v2/batch', [call])
+    await begun(sandbox, 1)
+    await response.body?.cancel()
+    const again = batch(sandbox, [call])
+    await bash(sandbox, `touch ../slot_0/go`, { slot_id: 'slot_1' })
+    expect((await again)[0]).toMatchObject({ success: true, output: 'begin\nend' })
+  })
+
+  test.each(['its request', 'its answer'])('for longer than the grace ends them: by %s', async (by) => {
+    await using stack = new AsyncDisposableStack()
+    const sandbox = stack.adopt(await withGrace(50), (one) => one.stop())
+    const marker = newMarker()
+    const call = command('a', `sh -c "echo begin; sleep 60; :" ${marker}`, { live: true })
+    const controller = new AbortController()
+    const response = await postV2(sandbox, '/v2/batch', [call], { signal: controller.signal })
+    const lines = linesOf(response)
+    expect((await lines.next()).value?.kind).toBe('live')
+    expect(processesWith(marker)).not.toEqual([])
+    if (by === 'its request') controller.abort()
+    else await lines.return(undefined)
+    expect(await eventually(() => processesWith(marker).length === 0)).toBe(true)
+    const [again] = await batch(sandbox, [call])
+    expect(again).toMatchObject({ success: false, output: 'begin', metadata: { cancelled: true } })
+    expect(again?.error).toContain('its client had gone for 0.05 s')
+  })
+
+  test('and comes back in time keeps them beyond it', async () => {
+    await using stack = new AsyncDisposableStack()
+    const sandbox = stack.adopt(await withGrace(150), (one) => one.stop())
+    const call = command('a', 'sleep 0.6; echo end')
+    const response = await postV2(sandbox, '/v2/batch', [call])
+    await begun(sandbox, 1)
+    await response.body?.cancel()
+    expect((await batch(sandbox, [call]))[0]?.output).toBe('end')
+  })
+
+  test('is no matter while another waits for the same call', async () => {
+    await using stack = new AsyncDisposableStack()
+    const sandbox = stack.adopt(await withGrace(20), (one) => one.stop())
+    const call = command('a', 'sleep 0.4; echo end')
+    const gone = await postV2(sandbox, '/v2/batch', [call])
+    const stays = batch(sandbox, [call])
+    await begun(sandbox, 1)
+    await gone.body?.cancel()
+    expect((await stays)[0]?.output).toBe('end')
+  })
+
+  test('of the base protocol leaves its call running to its end', async () => {
+    await using stack = new AsyncDisposableStack()
+    const sandbox = stack.adopt(await withGrace(1), (one) => one.stop())
+    const controller = new AbortController()
+    const body = JSON.stringify({
+      slot_id: 'slot_0',
+      tool: 'bash',
+      args: { command: 'sleep 0.2; touch ran' },
+    })
+    const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+    const answered = sandbox.handler(
+      new Request('http://127.0.0.1/execute', { ...request, signal: controller.signal }),
+    )
+    await begun(sandbox, 1)
+    controller.abort()
+    await answered
+    expect((await bash(sandbox, 'ls')).output).toBe('ran')
+  })
+})
