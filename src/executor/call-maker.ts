@@ -16,6 +16,8 @@ export interface ToolCallOptions {
   readonly listeners?: OutputListeners | undefined
   /** Default: by tool and timeout. */
   readonly lane?: Lane
+  /** Since when its caller waits. Default: now. */
+  readonly queuedAt?: number | undefined
 }
 
 /** Fills in what was not asked for. */
@@ -32,7 +34,7 @@ export class CallMaker {
   }
 
   /** @throws {SandboxUsageError} when a call with this id is in flight, or the slot is another executor's */
-  tool(item: CheckedItem, { signal, listeners, lane }: ToolCallOptions): ExecutionCall {
+  tool(item: CheckedItem, { signal, listeners, lane, queuedAt }: ToolCallOptions): ExecutionCall {
     const { tool, args, timeoutMs = this.#timeoutMs } = item
     const executionId = this.#id(item.executionId)
     return toolCall({
@@ -44,7 +46,7 @@ export class CallMaker {
       lane: lane ?? laneOf({ tool, timeoutMs }),
       listeners,
       signal,
-      queuedAt: this.#core.clock.now(),
+      queuedAt: queuedAt ?? this.#core.clock.now(),
     })
   }
 

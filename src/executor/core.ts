@@ -97,7 +97,10 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   admit(call: PendingCall): void {
     this.#calls.set(call.executionId, call)
     if (this.emit !== undefined) this.#announceQueued(call, this.emit)
-    if (this.queueTimeoutMs !== undefined) this.#deadlines.watch(call, this.clock.now() + this.queueTimeoutMs)
+    if (this.queueTimeoutMs !== undefined) {
+      const now = this.clock.now()
+      this.#deadlines.watch(call, now - call.age(now) + this.queueTimeoutMs)
+    }
     if (call.signal !== undefined) this.#aborts.watch(call.signal, call)
   }
 

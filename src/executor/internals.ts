@@ -1,6 +1,9 @@
 /** Floor 3: what the pool needs of an executor, kept out of its public face. Browser compatible. */
 import { SandboxUsageError } from '../errors.ts'
 import type { Core } from './core.ts'
+import type { ExecuteOptions } from './options.ts'
+import type { ExecutionResult } from './results.ts'
+import type { Slot } from './slot.ts'
 import type { SlotTable } from './slot-table.ts'
 
 /** The inside of an executor. */
@@ -8,6 +11,14 @@ export interface ExecutorInternals {
   readonly core: Core
   readonly slots: SlotTable
   readonly timeoutMs: number
+  /** As `execute`, for a caller who waits since `queuedAt`. */
+  readonly execute: (
+    slot: Slot,
+    tool: string,
+    args: object,
+    options: ExecuteOptions,
+    queuedAt: number | undefined,
+  ) => Promise<ExecutionResult>
 }
 
 const internals = new WeakMap<object, ExecutorInternals>()

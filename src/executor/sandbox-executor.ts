@@ -48,7 +48,12 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     this.#core = coreOf(checked, ports)
     this.#slots = new SlotTable(this.#core, this)
     this.#maker = new CallMaker(this.#core, this, checked.timeoutMs)
-    revealInternals(this, { core: this.#core, slots: this.#slots, timeoutMs: checked.timeoutMs })
+    revealInternals(this, {
+      core: this.#core,
+      slots: this.#slots,
+      timeoutMs: checked.timeoutMs,
+      execute: (slot, tool, args, given, queuedAt) => this.#execute(slot, tool, args, given, queuedAt),
+    })
   }
 
   /** Calls that are not settled yet. */
@@ -85,16 +90,7 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     args: ArgsOf<T>,
     given?: options.ExecuteOptions,
   ): Promise<ExecutionResult> {
-    // Not async: that would be a second promise for each call.
-    try {
-      const { timeoutMs, executionId, signal, listeners } = options.checkedExecuteOptions(given)
-      const item = { slot, tool: checkedTool(tool), args: checkedArgs(args), executionId, timeoutMs }
-      const call = this.#calls.tool(item, { signal, listeners })
-      this.#core.submit(call)
-      return call.promise
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    return this.#execute(slot, tool, args, given)
   }
 
   /**
@@ -200,6 +196,25 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
   get #calls(): CallMaker {
     this.#refuseClosed()
     return this.#maker
+  }
+
+  /** Not async: that would be a second promise for each call. */
+  #execute(
+    slot: Slot,
+    tool: string,
+    args: object,
+    given: options.ExecuteOptions | undefined,
+    queuedAt?: number,
+  ): Promise<ExecutionResult> {
+    try {
+      const { timeoutMs, executionId, signal, listeners } = options.checkedExecuteOptions(given)
+      const item = { slot, tool: checkedTool(tool), args: checkedArgs(args), executionId, timeoutMs }
+      const call = this.#calls.tool(item, { signal, listeners, queuedAt })
+      this.#core.submit(call)
+      return call.promise
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   #refuseClosed(): void {

@@ -1,7 +1,6 @@
 /** Floor 3: who holds which slot. Browser compatible. */
 import type { Core } from '../core.ts'
-import type { SandboxExecutor } from '../sandbox-executor.ts'
-import { Lease } from './lease.ts'
+import { Lease, type LeaseDoor } from './lease.ts'
 import type { PoolEvent } from './pool-events.ts'
 import { Waits } from './pool-stats.ts'
 import type { PooledSlot } from './pooled-container.ts'
@@ -9,7 +8,7 @@ import type { Roster } from './roster.ts'
 
 /** What a lease book is made of. */
 export interface LeaseBookParts {
-  readonly executor: SandboxExecutor
+  readonly execute: LeaseDoor['execute']
   readonly core: Core
   readonly roster: Roster
   readonly emit: ((event: PoolEvent) => void) | undefined
@@ -39,10 +38,10 @@ export class LeaseBook {
 
   /** Leases a free slot to one who has asked at `since`. */
   issue(pooled: PooledSlot, trajectoryId: string | null, since: number): Lease {
-    const { executor, core, emit } = this.#parts
+    const { execute, core, emit } = this.#parts
     this.#generation += 1
     const lease = new Lease(pooled.slot, this.#generation, trajectoryId, {
-      execute: (slot, tool, args, options) => executor.execute(slot, tool, args, options),
+      execute,
       release: (released, reset) => this.#release(released, reset),
     })
     pooled.runner.acquire(trajectoryId)

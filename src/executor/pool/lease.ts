@@ -6,6 +6,7 @@ import { checked } from '../../usage.ts'
 import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from '../artifact-results.ts'
 import * as artifacts from '../artifacts.ts'
 import { type BashOptions, bashCall } from '../bash-call.ts'
+import type { ExecutorInternals } from '../internals.ts'
 import type { CallOptions, ExecuteOptions } from '../options.ts'
 import { type ExecutionResult, failedResult } from '../results.ts'
 import type { ArgsOf, Slot, SlotArtifacts } from '../slot.ts'
@@ -21,12 +22,7 @@ const releaseOptions = v.strictObject({ reset: v.optional(v.boolean('it must be 
 
 /** What a lease asks of its pool. */
 export interface LeaseDoor {
-  execute<T extends string>(
-    slot: Slot,
-    tool: T,
-    args: ArgsOf<T>,
-    options: ExecuteOptions,
-  ): Promise<ExecutionResult>
+  readonly execute: ExecutorInternals['execute']
   /** Takes the slot back; resolves when nobody holds it any more. */
   release(lease: Lease, reset: boolean): Promise<void>
 }
@@ -90,7 +86,18 @@ export class Lease implements AsyncDisposable {
     args: ArgsOf<T>,
     options: ExecuteOptions = {},
   ): Promise<ExecutionResult> {
-    return this.#lostResult(options.executionId) ?? this.#door.execute(this.#held(), tool, args, options)
+    return this.executeSince(undefined, tool, args, options)
+  }
+
+  /** @internal As `execute`, for a caller who has waited for the slot since `queuedAt`. */
+  async executeSince(
+    queuedAt: number | undefined,
+    tool: string,
+    args: object,
+    options: ExecuteOptions,
+  ): Promise<ExecutionResult> {
+    const lost = this.#lostResult(options.executionId)
+    return lost ?? this.#door.execute(this.#held(), tool, args, options, queuedAt)
   }
 
   /** Runs one command in a fresh shell, in the workspace. */

@@ -88,7 +88,7 @@ export class SlotPool implements AsyncDisposable {
     })
     const { clock } = core
     const [roster, waiters] = [this.#roster, this.#waiters]
-    this.#leases = new LeaseBook({ executor, core, roster, emit })
+    this.#leases = new LeaseBook({ execute: this.#internals.execute, core, roster, emit })
     this.#desk = new LeaseDesk({ clock, roster, leases: this.#leases, waiters, emit })
     this.#scaler = Scaler.of(checked, { core, waiters, roster, emit })
     this.#actor.start()

@@ -44,7 +44,7 @@ export class Trajectories {
     try {
       const lease =
         trajectory.lease ?? (await this.#leaseFor(trajectoryId, trajectory, options.signal, since))
-      return await lease.execute(tool, args, options)
+      return await lease.executeSince(since, tool, args, options)
     } catch (thrown) {
       const failure = failureOf(thrown)
       if (failure === undefined) throw thrown

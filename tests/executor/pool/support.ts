@@ -1,4 +1,5 @@
 /** A pool over scripted containers, whose discovery lists what the test says. */
+import type { SandboxExecutorOptions } from '../../../src/executor/options.ts'
 import type { PoolEvent } from '../../../src/executor/pool/pool-events.ts'
 import type { SlotPoolOptions } from '../../../src/executor/pool/pool-options.ts'
 import { SlotPool } from '../../../src/executor/pool/slot-pool.ts'
@@ -25,8 +26,12 @@ export interface Started extends Scripted {
 }
 
 /** Containers of two slots each, unless the options say otherwise. */
-export async function start(addresses: string[], options: Partial<SlotPoolOptions> = {}): Promise<Started> {
-  const script = scripted()
+export async function start(
+  addresses: string[],
+  options: Partial<SlotPoolOptions> = {},
+  executorOptions: SandboxExecutorOptions = {},
+): Promise<Started> {
+  const script = scripted(executorOptions)
   script.health = () => Response.json({ status: 'ok', slots: 2 })
   script.automatic()
   const discovery = manual(addresses.map((addr) => ({ addr })))

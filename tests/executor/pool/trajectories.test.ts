@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { settled } from '../../support/scripted-container.ts'
+import { the } from '../../support/the.ts'
 import { pass, start } from './support.ts'
 
 describe('trajectories', () => {
@@ -120,5 +121,20 @@ describe('trajectories', () => {
     })
     await script.pool.end('t')
     expect((await script.pool.run('t', 'bash', { command: '3' })).success).toBe(true)
+  })
+
+  test('waiting for the slot and behind its other calls is one wait, and queueTimeoutMs limits it', async () => {
+    await using script = await start(['one:1'], { slotsPerContainer: 1 }, { queueTimeoutMs: 1_000 })
+    await script.pool.run('a', 'bash', { command: '1' })
+    const [first, second] = ['2', '3'].map((command) => script.pool.run('b', 'bash', { command }))
+    await pass(script, 750)
+    await script.pool.end('a')
+    script.manual()
+    await settled()
+    await pass(script, 500)
+    expect(await the(second)).toMatchObject({ outcome: 'not-run', failure: { code: 'deadline' } })
+    script.automatic()
+    const { success, timing } = await the(first)
+    expect([success, Math.round(timing.queuedMs), Math.round(timing.totalMs)]).toEqual([true, 750, 1_250])
   })
 })
