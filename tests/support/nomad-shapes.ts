@@ -45,6 +45,8 @@ export interface Stored {
   readonly job: string
   readonly version: number
   readonly createIndex: number
+  /** Its place in the group. */
+  readonly nth: number
   placed: Placed & { readonly id: string }
 }
 
@@ -74,7 +76,7 @@ export function stub(stored: Stored, withoutResources: boolean): object {
   return {
     ID: id,
     EvalID: '27cd5a6a-4fa2-83b4-b92e-5f3bd3f7b1b0',
-    Name: `${job}.${group}[0]`,
+    Name: `${job}.${group}[${stored.nth}]`,
     Namespace: namespace,
     NodeID: '9a5c2e0e-55b6-b0c0-e1b1-0d4ce1f0b7a4',
     NodeName: 'client-1',

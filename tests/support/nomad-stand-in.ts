@@ -63,17 +63,29 @@ export class NomadStandIn {
   }
 
   /** Adds an allocation, or changes what is said of it. */
-  put(job: string, placed: Placed, namespace = 'default'): string {
+  put(job: string, placed: Placed, namespace = 'default', nth = 0): string {
     const key = `${namespace}/${job}`
     const id = placed.id ?? crypto.randomUUID()
     this.#index += 1
     const before = this.#allocations.get(id)
     const version = this.#jobs.get(key)?.version ?? 0
-    const stored = before ?? { job: key, version, createIndex: this.#index, placed: { id } }
+    const stored = before ?? { job: key, version, createIndex: this.#index, nth, placed: { id } }
     stored.placed = { ...stored.placed, ...placed, id }
     this.#allocations.set(id, stored)
     this.#wake()
     return id
+  }
+
+  get allocationIds(): string[] {
+    return [...this.#allocations.keys()]
+  }
+
+  /** Allocations that run and are told to stop. */
+  stopping(): { readonly id: string; readonly port: number }[] {
+    return [...this.#allocations.values()].flatMap(
+      ({ placed: { id, port = 0, desired, client = 'running' } }) =>
+        desired === 'stop' && client === 'running' ? [{ id, port }] : [],
+    )
   }
 
   /** Garbage collection. */
@@ -194,13 +206,16 @@ export class NomadStandIn {
   /** As many allocations as the job wants. What is too much is told to stop. */
   #fill(job: Job, key: string): void {
     const [group] = job.spec.TaskGroups
-    const wanted = this.#wanted(key)
+    const wanted = this.#wanted(key).toSorted((a, b) => a.nth - b.nth)
     for (const stored of wanted.slice(group.Count)) stored.placed = { ...stored.placed, desired: 'stop' }
-    for (let nth = wanted.length; nth < group.Count; nth += 1) {
+    const taken = new Set(wanted.map(({ nth }) => nth))
+    for (let nth = 0; taken.size < group.Count && nth < group.Count; nth += 1) {
+      if (taken.has(nth)) continue
+      taken.add(nth)
       const placed = this.place(nth)
       if (placed === undefined) {
         job.evaluation = { ...job.evaluation, ...noRoom(group.Name) }
-      } else this.put(job.spec.ID, { group: group.Name, ...placed }, job.spec.Namespace)
+      } else this.put(job.spec.ID, { group: group.Name, ...placed }, job.spec.Namespace, nth)
     }
     this.#wake()
   }

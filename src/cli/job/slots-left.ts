@@ -29,7 +29,7 @@ export class SlotsLeft implements Disposable {
     if (event.type === 'container.changed') {
       if (event.to === 'lost') this.#lastLoss = `container ${event.container} is lost: ${event.reason}`
       this.look()
-    } else if (event.type === 'slot.quarantined') this.look()
+    } else if (event.type === 'slot.quarantined' || event.type === 'container.left') this.look()
   }
 
   /** A slot was lost in this way. */

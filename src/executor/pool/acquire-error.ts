@@ -39,11 +39,11 @@ export class AcquireError extends SandboxError {
   }
 }
 
-/** A pool cannot start: no list of containers came in time. */
+/** A pool cannot start: no list of containers is to be had. */
 export class PoolStartError extends SandboxError {
   override name = 'PoolStartError'
 
-  constructor(reason: string, limitMs: number) {
-    super('acquire', `Cannot start the pool within ${limitMs} ms: ${reason}`)
+  constructor(reason: string) {
+    super('acquire', `Cannot start the pool: ${reason}`)
   }
 }

@@ -33,6 +33,8 @@ export type PoolEvent =
       readonly slots: number
       readonly reason: string
     }
+  /** It is not among the pool's any more. */
+  | { readonly type: 'container.left'; readonly container: string }
   | { readonly type: 'acquire.waiting'; readonly trajectoryId: string | null; readonly waiters: number }
   | { readonly type: 'discovery.failed'; readonly message: string }
   | { readonly type: 'scale.requested'; readonly from: number; readonly to: number; readonly reason: string }

@@ -221,6 +221,7 @@ export class Roster {
     this.#containers.delete(container.addr)
     container.container.onLinkDown = undefined
     this.#parts.internals.core.clock.clearTimeout(container.timer)
+    this.#parts.emit?.({ type: 'container.left', container: container.addr })
   }
 
   #now(): number {

@@ -133,7 +133,9 @@ describe('start and stop', () => {
     const starting = SlotPool.start({ discovery: silent, executor, acquireTimeoutMs: 0 })
     await settled()
     clock.increment(60_000)
-    expect(starting).rejects.toThrow('Cannot start the pool within 60000 ms: no leader')
+    expect(starting).rejects.toThrow(
+      'Cannot start the pool: no list of containers within 60000 ms; last: no leader',
+    )
     await starting.catch(() => {})
   })
 
