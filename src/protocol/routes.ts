@@ -34,9 +34,16 @@ export function filesRoute(slotId: string, path: string): string | undefined {
 
 /**
  * Why the extended protocol refuses a whole request; nothing of it ran. `ledger_mismatch` (412): this server has another
- * ledger. `ledger_required` (400): the header is missing. `too_large` (413): the body is over the announced limit.
+ * ledger. `ledger_required` (400): the header is missing. `too_large` (413): the body is over the limit. `not_found`
+ * (404): no such slot or file. `path_refused` (400, 403): the path leads outside, or to no file.
  */
-export type RefusalCode = 'ledger_mismatch' | 'ledger_required' | 'too_large' | 'invalid_request'
+export type RefusalCode =
+  | 'ledger_mismatch'
+  | 'ledger_required'
+  | 'too_large'
+  | 'invalid_request'
+  | 'not_found'
+  | 'path_refused'
 
 /** Limits of a base server (protocol.md): what a client may send to a server that announces none. */
 export const baseLimits = {

@@ -81,7 +81,12 @@ async function openSandbox(
   for (const slot of slots) shells.warm(slot)
   const drain = new Drain()
   const context = { slots, privateDir, isolation, network, shells, stop: stopping.signal, drain, tell }
-  const extended = new Extended(context, ledger, settings.token !== undefined, internals.extended)
+  const extended = new Extended(
+    context,
+    ledger,
+    { hasToken: settings.token !== undefined, maxFileBytes: settings.limits.fileBytes },
+    internals.extended,
+  )
 
   const settled = async () => {
     await drain.empty()

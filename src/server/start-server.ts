@@ -25,10 +25,10 @@ export interface SandboxServer {
 }
 
 /**
- * A limit of Bun's own, above the protocol's: Bun answers with an empty body and cuts the connection. Between the two
- * the body is counted, thrown away and refused with a sentence.
+ * Bun's own limit, beyond all of ours: bodies are counted where they are read, and refused with a sentence. Bun would
+ * answer with an empty body and cut the connection.
  */
-const HARD_BODY_LIMIT = 64 * 1024 * 1024
+const HARD_BODY_LIMIT = 2 ** 50
 
 /** How long clients may take to read the last answers. */
 const DELIVERY_MS = 5_000

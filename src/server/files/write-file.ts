@@ -1,6 +1,6 @@
 /** Replaces a file inside a workspace in one step: its readers see the old content or the new, never a part. */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { chmod, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Opened, openBeneath, refuseTooLong, withoutTrailingSlashes } from './open-beneath.ts'
 import { type Owner, openDirectory } from './open-directory.ts'
@@ -32,10 +32,35 @@ export async function writeFileBeneath(
   content: Uint8Array,
   options: WriteOptions,
 ): Promise<string> {
+  // Before anything is written: what the path is worth.
+  using place = await placeFor(root, path, options.owner)
   try {
-    using place = await findPlace(root, path, options.owner)
-    await putInPlace(place, content, options)
-    return join(place.parent.realPath, place.name)
+    const staged = await stageFile([content], options)
+    return await putInPlace(place, staged)
+  } catch (thrown) {
+    throw fromFsError(thrown, path)
+  }
+}
+
+/** Puts what was staged at `path`, creating its parents; answers where it went. Removes it when that cannot be. */
+export async function placeStaged(
+  root: string,
+  path: string,
+  staged: string,
+  options: WriteOptions,
+): Promise<string> {
+  try {
+    using place = await placeFor(root, path, options.owner)
+    return await putInPlace(place, staged)
+  } catch (thrown) {
+    await rm(staged, { force: true })
+    throw fromFsError(thrown, path)
+  }
+}
+
+async function placeFor(root: string, path: string, owner: Owner | null): Promise<Place> {
+  try {
+    return await findPlace(root, path, owner)
   } catch (thrown) {
     throw fromFsError(thrown, path)
   }
@@ -95,32 +120,37 @@ function split(path: string): [directory: string, name: string] {
   return [path.slice(0, Math.max(slash, 0)) || '.', path.slice(slash + 1)]
 }
 
-async function putInPlace(place: Place, content: Uint8Array, options: WriteOptions): Promise<void> {
-  const staged = join(options.stagingDir, `${crypto.randomUUID()}.tmp`)
+/** Writes a new file outside of all workspaces, as it will be there; answers its path. Leaves none when it fails. */
+export async function stageFile(
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  { stagingDir, owner }: WriteOptions,
+): Promise<string> {
+  const staged = join(stagingDir, `${crypto.randomUUID()}.tmp`)
   try {
-    await writeWhole(staged, content, place.mode, options.owner)
-    // Whatever has the name now is replaced; a symlink is, too, not followed.
-    await rename(staged, join(place.parent.pinnedPath, place.name))
+    // 'wx': must not exist, and a symlink is not followed.
+    const file = await open(staged, 'wx', 0o600)
+    try {
+      for await (const piece of pieces) await file.writeFile(piece)
+      if (owner !== null) await file.chown(owner.uid, owner.gid)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    return staged
   } catch (thrown) {
     await rm(staged, { force: true })
     throw thrown
   }
 }
 
-async function writeWhole(
-  path: string,
-  content: Uint8Array,
-  mode: number,
-  owner: Owner | null,
-): Promise<void> {
-  // 'wx': must not exist, and a symlink is not followed.
-  const file = await open(path, 'wx', 0o600)
+async function putInPlace(place: Place, staged: string): Promise<string> {
   try {
-    await file.writeFile(content)
-    if (owner !== null) await file.chown(owner.uid, owner.gid)
-    await file.chmod(mode)
-    await file.sync()
-  } finally {
-    await file.close()
+    await chmod(staged, place.mode)
+    // Whatever has the name now is replaced; a symlink is, too, not followed.
+    await rename(staged, join(place.parent.pinnedPath, place.name))
+    return join(place.parent.realPath, place.name)
+  } catch (thrown) {
+    await rm(staged, { force: true })
+    throw thrown
   }
 }

@@ -1,4 +1,5 @@
 /** Answers as base servers give them. */
+import type { RefusalCode } from '../../protocol/routes.ts'
 
 export function json(body: unknown, status = 200): Response {
   return jsonText(JSON.stringify(body), status)
@@ -18,6 +19,11 @@ export function errorAnswer(
   more: Readonly<Record<string, unknown>> = {},
 ): Response {
   return json({ success: false, error, ...more }, status)
+}
+
+/** As the extended protocol refuses a whole request. */
+export function refusal(status: number, code: RefusalCode, error: string): Response {
+  return errorAnswer(status, error, { code })
 }
 
 export function plainText(

@@ -49,8 +49,8 @@ function preflight(request: Request, { allowedOrigins }: DoorRules): Response | 
   const origin = request.headers.get('origin')
   if (request.method !== 'OPTIONS' || origin === null || !allowedOrigins.includes(origin)) return null
   const headers = {
-    'access-control-allow-methods': 'GET, POST',
-    'access-control-allow-headers': 'authorization, content-type',
+    'access-control-allow-methods': 'GET, POST, PUT',
+    'access-control-allow-headers': 'authorization, content-type, if-ledger, if-range, range',
     'access-control-max-age': '600',
   }
   return new Response(null, { status: 204, headers })

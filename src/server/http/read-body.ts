@@ -6,13 +6,17 @@ export type Body =
   | { readonly kind: 'invalid' }
   | { readonly kind: 'too-large'; readonly bytes: number }
 
-/** Keeps at most `maxBytes`. A larger body is read to its end, so that the client gets to read the answer. */
+/** Of a body that is too large so much is read. */
+const GIVE_UP_BYTES = 64 * 1024 * 1024
+
+/** Keeps at most `maxBytes`. A larger body is read on for a while, so that the client gets to read the answer. */
 export async function readJsonBody(request: Request, maxBytes: number): Promise<Body> {
   const parts: Uint8Array[] = []
   let bytes = 0
   try {
     for await (const part of request.body ?? []) {
       bytes += part.length
+      if (bytes > GIVE_UP_BYTES) break
       if (bytes > maxBytes) parts.length = 0
       else parts.push(part)
     }

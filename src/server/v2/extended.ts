@@ -4,14 +4,21 @@ import { describeThrown } from '../../errors.ts'
 import { cancelRequest } from '../../protocol/cancel.ts'
 import type { ServerCode } from '../../protocol/execution.ts'
 import type { Feature } from '../../protocol/health.ts'
-import { baseLimits, ledgerHeader, type RefusalCode, serverStopping } from '../../protocol/routes.ts'
+import { baseLimits, ledgerHeader, serverStopping } from '../../protocol/routes.ts'
 import { MAX_TIMEOUT, type ServerContext } from '../calls.ts'
-import { errorAnswer, json, plainText } from '../http/answers.ts'
+import { errorAnswer, json, plainText, refusal } from '../http/answers.ts'
 import { readJsonBody } from '../http/read-body.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { check } from '../tools/tool.ts'
 import { AnswerStream } from './answer-stream.ts'
 import { Executions, type Submitted } from './executions.ts'
+import { FilesRoute, filesPrefix } from './files/route.ts'
+
+export interface ExtendedSettings {
+  readonly hasToken: boolean
+  /** Of a file that is put. */
+  readonly maxFileBytes: number
+}
 
 export interface ExtendedOptions {
   /** What is announced, and answered. Default: all. */
@@ -20,7 +27,7 @@ export interface ExtendedOptions {
   readonly detachGraceMs?: number
 }
 
-const allFeatures = ['ndjson', 'idempotency', 'cancel', 'detach', 'live-output', 'bash-io'] as const
+const allFeatures = ['ndjson', 'idempotency', 'cancel', 'detach', 'live-output', 'bash-io', 'files'] as const
 
 const DETACH_GRACE_MS = 5_000
 
@@ -45,12 +52,18 @@ export class Extended {
   readonly #graceMs: number
   readonly #executions: Executions
   readonly #routes: ReadonlyMap<string, Answer>
+  readonly #files: FilesRoute | null
 
-  constructor(context: ServerContext, ledger: Ledger, hasToken: boolean, options: ExtendedOptions = {}) {
+  constructor(
+    context: ServerContext,
+    ledger: Ledger,
+    settings: ExtendedSettings,
+    options: ExtendedOptions = {},
+  ) {
     this.#context = context
     this.#ledger = ledger
     const { features = allFeatures, detachGraceMs = DETACH_GRACE_MS } = options
-    this.#features = new Set(hasToken ? [...features, 'auth' as const] : features)
+    this.#features = new Set(settings.hasToken ? [...features, 'auth' as const] : features)
     this.#graceMs = detachGraceMs
     this.#executions = new Executions(context, ledger, this.#has('detach') ? detachGraceMs : null)
     const routes = new Map<string, Answer>()
@@ -67,6 +80,7 @@ export class Extended {
         posted((_request, body) => this.#cancel(body)),
       )
     this.#routes = routes
+    this.#files = this.#has('files') ? new FilesRoute(context, settings.maxFileBytes) : null
   }
 
   #has(feature: Feature): boolean {
@@ -89,8 +103,18 @@ export class Extended {
 
   /** Who answers at this path; `undefined`: nobody here. */
   at(pathname: string): ExtendedRoute | undefined {
+    const files = this.#files
+    if (files !== null && pathname.startsWith(filesPrefix)) {
+      return { name: '/files', answer: (request, onBody) => this.#file(files, request, onBody) }
+    }
     const answer = this.#routes.get(pathname)
     return answer === undefined ? undefined : { name: pathname, answer }
+  }
+
+  async #file(files: FilesRoute, request: Request, onBody?: () => void): Promise<Response> {
+    const { drain } = this.#context
+    if (drain.isOn) return unavailable(drain.retryAfterS, 'server_stopping', serverStopping)
+    return await drain.during(files.answer(request, onBody))
   }
 
   async #batch(request: Request, body: unknown): Promise<Response> {
@@ -148,10 +172,6 @@ function posted(answer: (request: Request, body: unknown) => Promise<Response>):
         return answer(request, body.value)
     }
   }
-}
-
-function refusal(status: number, code: RefusalCode, error: string): Response {
-  return errorAnswer(status, error, { code })
 }
 
 function unavailable(retryAfterS: number, code: ServerCode, error: string): Response {
