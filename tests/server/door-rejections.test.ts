@@ -189,7 +189,7 @@ describe('without the token', () => {
     const friendly = await ask(friendlyPage)
     expect([friendly.status, friendly.headers.get('access-control-allow-headers')]).toEqual([
       204,
-      'authorization, content-type',
+      'authorization, content-type, if-ledger, if-range, range',
     ])
     expect((await ask('http://evil.example')).status).toBe(403)
   })
