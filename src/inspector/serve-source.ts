@@ -68,10 +68,17 @@ async function route(request: Request, source: LiveSource): Promise<Response> {
         headers: { 'content-disposition': 'attachment; filename="trace.jsonl"' },
       })
     case '/events':
+      // A page of an earlier program at this address comes again: by this answer it knows that its program has ended.
+      if (isOfAnother(url, source)) return new Response(null, { status: 204 })
       return answer(eventStream(source, positionOf(request, url), request.signal), 'text/event-stream')
     default:
       return plain(404, 'Nothing is here')
   }
+}
+
+function isOfAnother(url: URL, { startedAt }: LiveSource): boolean {
+  const wanted = url.searchParams.get('of')
+  return wanted !== null && wanted !== String(startedAt)
 }
 
 /** A browser that was cut off says where it was; before that, the page does. */

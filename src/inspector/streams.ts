@@ -5,7 +5,7 @@ import type { LiveSource } from './live-source.ts'
 const noticeMs = 50
 
 /** Then one event follows another so often: each costs time on both sides, and more pictures are not seen. */
-const eventEveryMs = 250
+const eventEveryMs = 300
 
 /** Making events takes one part of the time in so many at most, of the program that is looked at. */
 const timeShare = 20

@@ -95,6 +95,15 @@ describe.skipIf(!hasChromium)('the page', () => {
     )
   })
 
+  test('lists that are out of sight follow as well', async () => {
+    await using job = await withJob()
+    const { page, executor } = job
+    await runSmallJob(executor, 'http://127.0.0.1:4001')
+    await until(async () => (await total(page, 'exited')) === 16)
+    const all = await page.locator('#position').getAttribute('max')
+    await untilText(page.locator('#timeline-count'), new RegExp(`^${all} of ${all} steps$`))
+  })
+
   test('filters let through what they say', async () => {
     await using job = await withJob()
     const { page } = job
@@ -204,6 +213,19 @@ describe.skipIf(!hasChromium)('the page', () => {
     await using job = await withJob()
     const { page, inspector } = job
     await inspector.stop()
+    await untilText(page.locator('#status'), /program ended/)
+    expect(await total(page, 'exited')).toBe(8)
+  })
+
+  test('another program at the same address is not taken for the one that ended', async () => {
+    await using job = await withJob()
+    const { page, inspector } = job
+    await inspector.stop()
+    const refused = page.waitForResponse((response) => response.status() === 204)
+    await using other = await startInspector({ port: Number(new URL(inspector.url).port) })
+    await using executor = executorWith(other.inspect)
+    await runSmallJob(executor)
+    await refused
     await untilText(page.locator('#status'), /program ended/)
     expect(await total(page, 'exited')).toBe(8)
   })

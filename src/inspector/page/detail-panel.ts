@@ -5,7 +5,7 @@ import { element, replaceWhen, setText, the } from './dom.ts'
 import { actorName, callText, count, duration, endingText, moment, shortId } from './format.ts'
 import type { View } from './playback.ts'
 import type { CallEntry } from './recording.ts'
-import { tagOf } from './slot-tags.ts'
+import { letterOf, tagOf } from './slot-tags.ts'
 
 const shownResults = 8
 const shownSteps = 10
@@ -44,10 +44,11 @@ export class DetailPanel {
 
   #slot(view: View, actor: LiveActor): HTMLElement[] {
     const results = this.#results(view, actor)
+    const tag = tagOf(actor)
     const state = element(
       'span',
       {},
-      element('span', { class: `mark tag-${tagOf(actor)}`, 'aria-hidden': 'true' }),
+      element('span', { class: `mark tag-${tag}`, 'aria-hidden': 'true' }, letterOf(tag)),
       ` ${actor.state}${actor.stopped ? ', stopped' : ''}`,
     )
     return [

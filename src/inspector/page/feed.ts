@@ -43,7 +43,8 @@ export interface FeedListener {
 
 /** Follows the program from where the recording ends; the answer ends it. */
 export function follow(recording: Recording, listener: FeedListener): () => void {
-  const source = new EventSource(`/events?after=${recording.head.n + 1}`)
+  const { head, header } = recording
+  const source = new EventSource(`/events?of=${header.startedAt}&after=${head.n + 1}`)
   source.addEventListener('open', () => listener.onConnection('open'))
   source.addEventListener('error', () => listener.onConnection('lost'))
   source.addEventListener('message', (event) => {

@@ -23,6 +23,8 @@ export interface GridLayout {
 
 export const headHeight = 24
 const groupGap = 8
+/** Room for the mark around what is selected. */
+const edge = 2
 
 export function gridLayout(actors: readonly LiveActor[], width: number): GridLayout {
   const byContainer = new Map<string, { coordinator: number | undefined; slots: number[] }>()
@@ -37,7 +39,7 @@ export function gridLayout(actors: readonly LiveActor[], width: number): GridLay
   const slots = [...byContainer.values()].reduce((sum, group) => sum + group.slots.length, 0)
   const { size, gap } = cellOf(slots)
   const pitch = size + gap
-  const columns = Math.max(1, Math.floor((width + gap) / pitch))
+  const columns = Math.max(1, Math.floor((width - 2 * edge + gap) / pitch))
   let top = 0
   const groups = [...byContainer].map(([container, group]) => {
     const placed = { container, ...group, top }
@@ -59,7 +61,10 @@ function cellOf(slots: number): { size: number; gap: number } {
 /** The corner of a slot's cell. */
 export function cellAt(layout: GridLayout, group: Group, index: number): { x: number; y: number } {
   const { columns, pitch } = layout
-  return { x: (index % columns) * pitch, y: group.top + headHeight + Math.floor(index / columns) * pitch }
+  return {
+    x: edge + (index % columns) * pitch,
+    y: group.top + headHeight + Math.floor(index / columns) * pitch,
+  }
 }
 
 /** What is at a point: a slot, or the coordinator at its heading. */
@@ -67,7 +72,7 @@ export function actorAt(layout: GridLayout, x: number, y: number): number | unde
   const group = layout.groups.findLast(({ top }) => top <= y)
   if (group === undefined) return undefined
   if (y < group.top + headHeight) return group.coordinator
-  const column = Math.floor(x / layout.pitch)
+  const column = Math.floor(Math.max(0, x - edge) / layout.pitch)
   const row = Math.floor((y - group.top - headHeight) / layout.pitch)
   return column >= layout.columns ? undefined : group.slots[row * layout.columns + column]
 }

@@ -15,10 +15,10 @@ import { Timeline } from './timeline.ts'
 import { TotalsPanel } from './totals-panel.ts'
 
 /** While all goes on by itself, a picture follows another one so soon at most: more takes time from the program. */
-const drawEveryMs = 200
+const drawEveryMs = 250
 
 /** On a busy machine a picture is late, and the next one waits so many times as long as this one took, within a limit. */
-const restShare = 8
+const restShare = 10
 const drawAtLeastEveryMs = 1_000
 
 const replayEveryMs = 33

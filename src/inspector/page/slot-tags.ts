@@ -25,3 +25,8 @@ export function tagOf({ chart, state }: Pick<LiveActor, 'chart' | 'state'>): Slo
   const tag = tags.get(`${chart}.${state}`)
   return slotTags.find((each) => each.tag === tag)?.tag ?? 'idle'
 }
+
+/** The letter of a slot's tag. */
+export function letterOf(tag: SlotTag): string {
+  return slotTags.find((each) => each.tag === tag)?.letter ?? ''
+}

@@ -159,7 +159,7 @@ function rowOf(
   const { slot = '', container = '' } = actor === undefined ? {} : placeOf(actor)
   const name = slot === '' ? shortContainer(container) : slot
   // Containers differ at their end.
-  const shown = name.length > 13 ? `…${name.slice(-10)}` : name
+  const shown = name.length > 13 ? `…${name.slice(-10).replace(/^\W+/, '')}` : name
   const event = record.kind === 'step' ? record.event : record.kind
   const to = record.kind === 'step' && record.edges.length > 0 ? record.state : ''
   return element(
