@@ -42,8 +42,11 @@ export type {
   ListArtifactsOptions,
   ReadArtifactOptions,
 } from './src/executor/artifacts.ts'
+export type { BashOptions } from './src/executor/bash-call.ts'
 export type { BatchItem, ExecutionRequest, ExecutionTuple } from './src/executor/batch-items.ts'
 export { formatEvent, type SandboxEvent } from './src/executor/events.ts'
+export type { DownloadResult, UploadData, UploadResult } from './src/executor/files.ts'
+export type { OutputListener } from './src/executor/live-output.ts'
 export type { CallOptions, ExecuteOptions, SandboxExecutorOptions } from './src/executor/options.ts'
 export { AcquireError, type AcquireFailure, PoolStartError } from './src/executor/pool/acquire-error.ts'
 export { type Lease, LeaseLostError, type ReleaseOptions } from './src/executor/pool/lease.ts'
@@ -75,7 +78,14 @@ export type {
   DiscoveryScaling,
   DiscoveryTrouble,
 } from './src/ports/discovery.ts'
-export type { Exchange, Transport, TransportRequest } from './src/ports/transport.ts'
+export type {
+  Exchange,
+  StreamBody,
+  Streamed,
+  StreamRequest,
+  Transport,
+  TransportRequest,
+} from './src/ports/transport.ts'
 export type { ContainerStatus } from './src/protocol/health.ts'
 export type {
   BashArgs,

@@ -25,6 +25,7 @@ export type SandboxErrorCode =
   | 'lease'
   | 'isolation'
   | 'server'
+  | 'content'
   | 'internal'
 
 /**

@@ -4,11 +4,11 @@ import type { Failed, Settlement } from '../batching/settlement.ts'
 import type { Feature } from '../protocol/health.ts'
 import type { PostRoute } from '../protocol/routes.ts'
 
-/** One piece of a slot's work: a tool call, a reset or an artifact call, ready to be sent. */
+/** One piece of a slot's work: a tool call, a reset, an artifact or a file, ready to be sent. */
 export interface Call {
   readonly executionId: string
   /** Where it goes alone; a tool call may share a `/batch` with others. */
-  readonly route: Exclude<PostRoute, '/batch'>
+  readonly route: Exclude<PostRoute, '/batch'> | '/files'
   readonly lane: Lane
   /** Its request as JSON text. */
   readonly body: string

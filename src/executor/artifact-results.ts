@@ -62,7 +62,7 @@ export interface ArchiveArtifactsResult extends ArtifactOutcome {
 export function artifactOutcome(settlement: Settlement, attempts: number): ArtifactOutcome {
   if (settlement.kind === 'answered') {
     const { value, status } = settlement
-    const success = status === 200 && isObject(value) && value.success === true
+    const success = status >= 200 && status < 300 && isObject(value) && value.success === true
     const error = isObject(value) && typeof value.error === 'string' ? value.error : ''
     return { success, httpStatus: status, ...(success ? {} : { error }) }
   }

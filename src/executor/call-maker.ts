@@ -6,6 +6,7 @@ import type { CheckedItem } from './batch-items.ts'
 import { aloneRequest, ExecutionCall, RawCall, toolCall } from './calls.ts'
 import type { Core } from './core.ts'
 import { ExecutionIds } from './execution-ids.ts'
+import type { SendFile } from './files.ts'
 import type { OutputListeners } from './live-output.ts'
 import { runnerOf, type Slot, type SlotDoor } from './slot.ts'
 import type { SlotRunner } from './slot-runner.ts'
@@ -24,18 +25,19 @@ export interface ToolCallOptions {
 export class CallMaker {
   readonly #core: Core
   readonly #door: SlotDoor
-  readonly #timeoutMs: number
+  /** What a call may take that says nothing of it. */
+  readonly timeoutMs: number
   readonly #ids = new ExecutionIds()
 
   constructor(core: Core, door: SlotDoor, timeoutMs: number) {
     this.#core = core
     this.#door = door
-    this.#timeoutMs = timeoutMs
+    this.timeoutMs = timeoutMs
   }
 
   /** @throws {SandboxUsageError} when a call with this id is in flight, or the slot is another executor's */
   tool(item: CheckedItem, { signal, listeners, lane, queuedAt }: ToolCallOptions): ExecutionCall {
-    const { tool, args, timeoutMs = this.#timeoutMs } = item
+    const { tool, args, timeoutMs = this.timeoutMs } = item
     const executionId = this.#id(item.executionId)
     return toolCall({
       slot: runnerOf(item.slot, this.#door),
@@ -77,7 +79,18 @@ export class CallMaker {
     }
   }
 
-  #aloneParts(slot: SlotRunner, tool: string, { timeoutMs = this.#timeoutMs, signal }: SendOptions) {
+  /** Submits file calls to the slot. */
+  fileSender(slot: Slot): SendFile {
+    const runner = runnerOf(slot, this.#door)
+    return (file, options) => {
+      const parts = this.#aloneParts(runner, file.method === 'PUT' ? 'upload' : 'download', options)
+      const call = new RawCall(aloneRequest({ ...parts, route: '/files', file }, { path: file.path }))
+      this.#core.submit(call)
+      return call.promise
+    }
+  }
+
+  #aloneParts(slot: SlotRunner, tool: string, { timeoutMs = this.timeoutMs, signal }: SendOptions) {
     return {
       slot,
       tool,

@@ -62,6 +62,7 @@ export function toolCall(parts: ToolCallParts): ExecutionCall {
 }
 
 const nothing: readonly Feature[] = []
+const fileNeeds: readonly Feature[] = ['files']
 
 /** What base servers would pass over in silence. */
 function needsOf(tool: string, args: object, listeners: OutputListeners | undefined): readonly Feature[] {
@@ -72,11 +73,17 @@ function needsOf(tool: string, args: object, listeners: OutputListeners | undefi
 
 /** A call that goes alone: its body names the slot and what is asked of it. */
 export function aloneRequest(
-  parts: Omit<ToolCallParts, 'args' | 'lane' | 'listeners'> & { readonly route: CallRequest['route'] },
+  parts: Omit<ToolCallParts, 'args' | 'lane' | 'listeners'> & Pick<CallRequest, 'route' | 'file'>,
   body: object,
 ): CallRequest {
   const text = stringified({ slot_id: parts.slot.slotId, ...body })
-  return { ...parts, lane: aloneLane, needs: nothing, body: text, bytes: byteLength(text) }
+  return {
+    ...parts,
+    lane: aloneLane,
+    needs: parts.file === undefined ? nothing : fileNeeds,
+    body: text,
+    bytes: byteLength(text),
+  }
 }
 
 /** Where most bodies are encoded to be measured, again and again. */

@@ -3,7 +3,8 @@ import type { CoordinatorEvent } from '../actors/messages.ts'
 import type { Failed } from '../batching/settlement.ts'
 import { unknownOutcome } from '../batching/settlement.ts'
 import { type CancelResponseBody, cancelResponse } from '../protocol/cancel.ts'
-import { type Core, cancelMs } from './core.ts'
+import type { Core } from './core.ts'
+import { cancelMs } from './endings.ts'
 import type { PendingCall } from './pending-call.ts'
 
 /** Ids in one POST at most. */

@@ -8,22 +8,20 @@ import type { Transport } from '../ports/transport.ts'
 import type { RetryOptions } from '../retrying/pauses.ts'
 import { AbortWatch } from './abort-watch.ts'
 import { Deadlines } from './deadlines.ts'
+import {
+  abortedAfterPost,
+  abortedBeforePost,
+  cancelMs,
+  expiredFailure,
+  graceMs,
+  lateMs,
+  notConfirmed,
+  truthful,
+} from './endings.ts'
 import type { SandboxEvent } from './events.ts'
 import { guarded } from './guarded.ts'
 import type { CallContainer, PendingCall } from './pending-call.ts'
 import { outcomeOf } from './results.ts'
-
-/** What a call may take beyond its tool's time: for the way there and back, attempts and pauses. */
-const graceMs = 5_000
-
-/** How late an answer may be until it is asked for again, where that is possible. */
-const lateMs = 2_500
-
-/** How long the server may take to end a call that was given up. */
-export const cancelMs = 2_000
-
-const abortedBeforePost = notRun('aborted', 'Aborted before the call was posted')
-const notConfirmed = unknownOutcome('aborted', `Aborted; the server did not confirm it within ${cancelMs} ms`)
 
 /** What a {@link Core} is made of. */
 export interface CoreParts {
@@ -200,14 +198,10 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   }
 
   #abort(call: PendingCall): void {
-    if (call.slot.container.canCancel(call)) {
-      call.slot.askCancel(call)
-    } else if (call.post === undefined) {
-      this.giveUp(call, abortedBeforePost)
-    } else {
-      const message = 'Aborted after the call was posted: it may have run'
-      call.slot.cancel(call, { kind: 'failed', outcome: 'cancelled', code: 'aborted', message })
-    }
+    if (call.slot.container.canCancel(call)) call.slot.askCancel(call)
+    else if (call.post === undefined) this.giveUp(call, abortedBeforePost)
+    else if (call.file !== undefined) this.giveUp(call, abortedAfterPost)
+    else call.slot.cancel(call, abortedAfterPost)
   }
 
   #deadlineOf({ startedAt = this.clock.now(), timeoutMs }: PendingCall): number {
@@ -228,23 +222,4 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
     const { executionId, slot, tool } = call
     emit({ type: 'call.queued', executionId, slotId: slot.slotId, container: slot.container.addr, tool })
   }
-}
-
-/** A call that may have run, since an answer about it was cut, did not provably not run. */
-function truthful(call: PendingCall, settlement: Settlement): Settlement {
-  if (call.askedLedger === undefined || settlement.kind !== 'failed' || settlement.outcome !== 'not-run')
-    return settlement
-  const message = `${settlement.message}; an answer about it was cut before: it may have run`
-  return { ...settlement, outcome: 'unknown', message }
-}
-
-function expiredFailure(call: PendingCall, queueTimeoutMs: number | undefined): Failed {
-  if (call.startedAt === undefined) {
-    return notRun('deadline', `Waited ${queueTimeoutMs} ms to be posted, as long as queueTimeoutMs allows`)
-  }
-  const limit = `${call.timeoutMs + graceMs} ms (its timeout and ${graceMs} ms)`
-  if (call.post !== undefined)
-    return unknownOutcome('deadline', `No answer within ${limit} of the first attempt`)
-  const last = call.lastFailure === undefined ? '' : `; last: ${call.lastFailure.message}`
-  return notRun('deadline', `Could not be posted within ${limit}${last}`)
 }

@@ -12,22 +12,19 @@ export interface OutputListeners {
   readonly onStderr?: OutputListener | undefined
 }
 
-/** Tells each byte of output at most once, also when an answer was cut and is told again from an earlier offset. */
+/** Tells each piece once, also when an answer was cut and the same pieces are told again. */
 export class LiveOutput {
   readonly #listeners: Readonly<Record<LiveLine['stream'], OutputListener | undefined>>
-  /** Bytes told, by stream. */
-  readonly #told = { stdout: 0, stderr: 0 }
+  /** Where the last piece began, by stream: how long it was its text does not say, when it was no UTF-8. */
+  readonly #told = { stdout: -1, stderr: -1 }
 
   constructor({ onStdout, onStderr }: OutputListeners) {
     this.#listeners = { stdout: guarded(onStdout), stderr: guarded(onStderr) }
   }
 
   tell({ stream, data, offset }: LiveLine): void {
-    const bytes = new TextEncoder().encode(data)
-    const known = Math.max(0, this.#told[stream] - offset)
-    if (known >= bytes.byteLength) return
-    this.#told[stream] = offset + bytes.byteLength
-    const text = known === 0 ? data : new TextDecoder().decode(bytes.subarray(known))
-    this.#listeners[stream]?.(text)
+    if (offset <= this.#told[stream]) return
+    this.#told[stream] = offset
+    this.#listeners[stream]?.(data)
   }
 }

@@ -2,6 +2,7 @@
 import type { Call } from '../actors/messages.ts'
 import type { Lane } from '../batching/lanes.ts'
 import type { Failed, Settlement } from '../batching/settlement.ts'
+import type { StreamBody } from '../ports/transport.ts'
 import type { Feature } from '../protocol/health.ts'
 import type { Expiring } from './deadlines.ts'
 import type { LiveOutput } from './live-output.ts'
@@ -45,6 +46,14 @@ export interface CallPost {
   readonly ledger: string | undefined
 }
 
+/** A file to send or to fetch. */
+export interface FileRequest {
+  readonly method: 'GET' | 'PUT'
+  /** Relative to the workspace. */
+  readonly path: string
+  readonly body?: StreamBody
+}
+
 /** What a call is made of. */
 export interface CallRequest {
   readonly executionId: string
@@ -57,6 +66,7 @@ export interface CallRequest {
   readonly timeoutMs: number
   readonly needs: readonly Feature[]
   readonly live?: LiveOutput | undefined
+  readonly file?: FileRequest
   readonly queuedAt: number
   readonly signal: AbortSignal | undefined
 }
@@ -73,6 +83,7 @@ export abstract class PendingCall implements Call, Expiring {
   readonly timeoutMs: number
   readonly needs: readonly Feature[]
   readonly live: LiveOutput | undefined
+  readonly file: FileRequest | undefined
   readonly signal: AbortSignal | undefined
 
   /** Posts that held it, and attempts to reach its container. */
@@ -105,6 +116,7 @@ export abstract class PendingCall implements Call, Expiring {
     this.timeoutMs = request.timeoutMs
     this.needs = request.needs
     this.live = request.live
+    this.file = request.file
     this.signal = request.signal
     this.#queuedAt = request.queuedAt
   }

@@ -9,6 +9,7 @@ import { type BatchItem, checkedArgs, checkedBatchItem, checkedTool, refuseDoubl
 import { CallMaker } from './call-maker.ts'
 import type { Core } from './core.ts'
 import { coreOf, type ExecutorPorts } from './core-of.ts'
+import * as files from './files.ts'
 import { revealInternals } from './internals.ts'
 import * as options from './options.ts'
 import { bodyOf, readHealth } from './probe.ts'
@@ -150,6 +151,27 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     given: artifacts.ArchiveArtifactsOptions = {},
   ): Promise<ArchiveArtifactsResult> {
     return artifacts.archiveArtifacts(this.#calls.sender(slot), path, given)
+  }
+
+  /**
+   * Writes a file of the slot's workspace, of any size, after the call that runs there: it replaces the old one when all
+   * of it has come, and its SHA-256 is checked. Extended servers. `timeoutMs` is for the whole of it.
+   */
+  async upload(
+    slot: Slot,
+    path: string,
+    data: files.UploadData,
+    given: options.CallOptions = {},
+  ): Promise<files.UploadResult> {
+    return files.upload(this.#calls.fileSender(slot), path, data, given)
+  }
+
+  /**
+   * Reads a file of the slot's workspace, of any size, after the call that runs there; the slot goes on when the content
+   * has begun to come. Extended servers. `timeoutMs` is for its beginning, and for each pause on the way.
+   */
+  async download(slot: Slot, path: string, given: options.CallOptions = {}): Promise<files.DownloadResult> {
+    return files.download(this.#calls.fileSender(slot), path, given, this.#maker.timeoutMs)
   }
 
   /** Whether the container answers `GET /health` with 200 and status `ok` within `timeoutMs` (5,000). */

@@ -5,6 +5,7 @@ import type { KnownTool, ToolArgs } from '../protocol/tools.ts'
 import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from './artifact-results.ts'
 import type { ArchiveArtifactsOptions, ListArtifactsOptions, ReadArtifactOptions } from './artifacts.ts'
 import { type BashOptions, bashCall } from './bash-call.ts'
+import type { DownloadResult, UploadData, UploadResult } from './files.ts'
 import type { CallOptions, ExecuteOptions } from './options.ts'
 import type { ExecutionResult } from './results.ts'
 import type { SlotRunner } from './slot-runner.ts'
@@ -50,6 +51,8 @@ export interface SlotDoor {
     path?: string,
     options?: ArchiveArtifactsOptions,
   ): Promise<ArchiveArtifactsResult>
+  upload(slot: Slot, path: string, data: UploadData, options?: CallOptions): Promise<UploadResult>
+  download(slot: Slot, path: string, options?: CallOptions): Promise<DownloadResult>
 }
 
 /** The artifact calls of one slot. */
@@ -175,6 +178,37 @@ export class Slot {
   /** A terminal in the slot, driven by keys and read as a screen. */
   get terminal(): SlotTerminal {
     return terminalOf((args, options) => this.#door.execute(this, 'tmux', args, options))
+  }
+
+  /**
+   * Writes a file of any size: text, bytes, a Blob (`Bun.file(path)`) or a stream. Extended servers.
+   *
+   * @example
+   * ```ts
+   * import { SandboxExecutor } from 'sandbox-slots'
+   * await using executor = new SandboxExecutor()
+   * const slot = executor.slot({ slotId: 'slot_0', containerAddr: CONTAINER })
+   * const { success, sha256, error } = await slot.upload('data/in.bin', new Uint8Array(1_000_000))
+   * ```
+   */
+  upload(path: string, data: UploadData, options: CallOptions = {}): Promise<UploadResult> {
+    return this.#door.upload(this, path, data, options)
+  }
+
+  /**
+   * Reads a file of any size: `body` is its content, as a stream. Extended servers.
+   *
+   * @example
+   * ```ts
+   * import { SandboxExecutor } from 'sandbox-slots'
+   * await using executor = new SandboxExecutor()
+   * const slot = executor.slot({ slotId: 'slot_0', containerAddr: CONTAINER })
+   * const { success, body } = await slot.download('data/out.bin')
+   * const bytes = await new Response(body).bytes() // in Bun, to a disk: Bun.write(path, new Response(body))
+   * ```
+   */
+  download(path: string, options: CallOptions = {}): Promise<DownloadResult> {
+    return this.#door.download(this, path, options)
   }
 
   /** @internal */

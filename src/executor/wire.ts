@@ -13,6 +13,7 @@ import { batchResponse } from '../protocol/batch.ts'
 import { executionResponse } from '../protocol/execution.ts'
 import { verdictOn } from '../retrying/verdict.ts'
 import type { Delivery } from './delivery.ts'
+import { deliverFile } from './file-wire.ts'
 import type { Post } from './post.ts'
 import { type AnswerListener, deliverStream } from './stream-wire.ts'
 
@@ -52,6 +53,8 @@ async function deliverTo(
     maxBytes: answerBudget(post),
   } as const
   switch (route) {
+    case '/files':
+      return deliverFile(transport, addr, post)
     case '/batch':
       return delivery(
         post,

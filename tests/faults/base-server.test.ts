@@ -7,14 +7,14 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ExecutionResult, type Fetch, SandboxExecutor } from '../../mod.ts'
-import { type SandboxServer, startSandboxServer } from '../../src/server/mod.ts'
 import { type Direction, type Fault, startFaultProxy } from '../support/fault-proxy.ts'
+import { type RealServer, startRealServer } from '../support/real-server.ts'
 
 const step = Number(process.env.FAULT_STEP ?? 53)
 const timeoutMs = 1_000
 const directory = mkdtempSync(join(tmpdir(), 'sandbox-slots-witness-'))
 const witness = join(directory, 'witness')
-let server: SandboxServer
+let server: RealServer
 
 /** The client's deadlines pass four times as fast, so that a stall does not take six seconds. */
 const fastClock = {
@@ -24,11 +24,11 @@ const fastClock = {
 }
 
 beforeAll(async () => {
-  server = await startSandboxServer({ slots: 4, isolation: 'none' })
+  server = await startRealServer({ slots: 4, level: 'base' })
   appendFileSync(witness, '')
 })
 afterAll(async () => {
-  await server.stop()
+  await server[Symbol.asyncDispose]()
   rmSync(directory, { recursive: true })
 })
 

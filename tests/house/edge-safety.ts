@@ -3,7 +3,7 @@ import { importsOf, packageOf, type SourceFile } from './sources.ts'
 import { codeOf, lineAt, type Token, unquoted } from './tokens.ts'
 
 const entries = ['mod.ts', 'src/actors/mod.ts']
-const packages = new Set(['xstate', 'ky', 'valibot'])
+const packages = new Set(['xstate', 'ky', 'valibot', '@noble/hashes'])
 const foreignGlobals = new Set([
   'Bun',
   'Deno',
@@ -17,7 +17,7 @@ const foreignGlobals = new Set([
 ])
 
 /** What may be asked of `globalThis` by name, where it is optional. */
-const optionalGlobals = new Set(['setImmediate'])
+const optionalGlobals = new Set(['setImmediate', 'process'])
 
 /** One sentence for each thing that the core has only in some runtimes. */
 export function edgeSafety(files: readonly SourceFile[]): string[] {
@@ -42,7 +42,9 @@ function badImports(file: SourceFile): string[] {
   return importsOf(file).flatMap(({ specifier, target, line }) =>
     target !== undefined || packages.has(packageOf(specifier))
       ? []
-      : [`${file.path}:${line} imports '${specifier}': the core imports xstate, ky and valibot only`],
+      : [
+          `${file.path}:${line} imports '${specifier}': the core imports xstate, ky, valibot and @noble/hashes only`,
+        ],
   )
 }
 

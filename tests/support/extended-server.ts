@@ -16,10 +16,11 @@ export const allFeatures: readonly Feature[] = [
   'detach',
   'live-output',
   'bash-io',
+  'files',
 ]
 
 export interface ExtendedServerOptions {
-  /** Default: all but `auth` and `files`. */
+  /** Default: all but `auth`. */
   readonly features?: readonly Feature[]
   /** Runs a call. Default: its output is `ran`. */
   readonly run?: Run
@@ -53,6 +54,7 @@ export function startExtendedServer(options: ExtendedServerOptions = {}): Extend
 
 class ServerState {
   readonly posts: string[] = []
+  readonly files = new Map<string, Uint8Array<ArrayBuffer>>()
   readonly #run: Run
   readonly #features: readonly Feature[]
   readonly #ledgers: MemoryLedger[]
@@ -75,6 +77,7 @@ class ServerState {
 
   async handle(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url)
+    if (pathname.startsWith('/files/')) return this.#file(pathname, request)
     if (request.method === 'GET') return pathname === '/health' ? Response.json(this.#health()) : notFound()
     const body: unknown = await request.json()
     this.posts.push(pathname)
@@ -106,6 +109,15 @@ class ServerState {
   #health(): object {
     if (this.#isBase) return { status: 'ok' }
     return { status: 'ok', protocol: 2, ledger: this.#ledgerId, features: this.#features }
+  }
+
+  async #file(path: string, request: Request): Promise<Response> {
+    if (request.method === 'PUT') this.files.set(path, await request.bytes())
+    const content = this.files.get(path)
+    if (content === undefined)
+      return Response.json({ success: false, error: 'File not found' }, { status: 404 })
+    const etag = `"${new Bun.CryptoHasher('sha256').update(content).digest('hex')}"`
+    return new Response(request.method === 'PUT' ? '{"success":true}' : content, { headers: { etag } })
   }
 
   async #base(body: unknown): Promise<Response> {

@@ -6,6 +6,8 @@ import { checked } from '../../usage.ts'
 import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from '../artifact-results.ts'
 import * as artifacts from '../artifacts.ts'
 import { type BashOptions, bashCall } from '../bash-call.ts'
+import type { Raw } from '../calls.ts'
+import * as files from '../files.ts'
 import type { ExecutorInternals } from '../internals.ts'
 import type { CallOptions, ExecuteOptions } from '../options.ts'
 import { type ExecutionResult, failedResult } from '../results.ts'
@@ -144,6 +146,20 @@ export class Lease implements AsyncDisposable {
     return terminalOf((args, options) => this.execute('tmux', args, options))
   }
 
+  /** Writes a file of any size: as `slot.upload`. */
+  async upload(path: string, data: files.UploadData, options: CallOptions = {}): Promise<files.UploadResult> {
+    return this.#isLost
+      ? files.upload(this.#refuse, path, data, options)
+      : this.#held().upload(path, data, options)
+  }
+
+  /** Reads a file of any size: as `slot.download`. */
+  async download(path: string, options: CallOptions = {}): Promise<files.DownloadResult> {
+    return this.#isLost
+      ? files.download(this.#refuse, path, options, 0)
+      : this.#held().download(path, options)
+  }
+
   /**
    * Gives the slot back: what waits ends `not-run`, what runs is waited for, the workspace is emptied. Resolves when
    * nobody holds the slot any more. Releasing twice is releasing once.
@@ -194,7 +210,7 @@ export class Lease implements AsyncDisposable {
     return this.#isLost ? lostResult(this, executionId) : undefined
   }
 
-  readonly #refuse: artifacts.Send = async () => ({ settlement: this.lostFailure(), attempts: 0 })
+  readonly #refuse = async (): Promise<Raw> => ({ settlement: this.lostFailure(), attempts: 0 })
 }
 
 /** The result of a call of a lease that is lost. */

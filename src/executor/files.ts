@@ -1,0 +1,170 @@
+/** Floor 3: files of a workspace as streams: what is sent, and what is made of the answer. Browser compatible. */
+import * as v from 'valibot'
+import { SandboxUsageError } from '../errors.ts'
+import type { StreamBody } from '../ports/transport.ts'
+import { filesRoute } from '../protocol/routes.ts'
+import { abortSignal, checked, milliseconds, text } from '../usage.ts'
+import { type ArtifactOutcome, artifactOutcome } from './artifact-results.ts'
+import type { Raw } from './calls.ts'
+import { emptyBody, verifiedBody } from './download-body.ts'
+import { FileAnswer } from './file-answer.ts'
+import type { CallOptions } from './options.ts'
+import type { FileRequest } from './pending-call.ts'
+import { startSha256 } from './sha256.ts'
+
+/** What can be uploaded. A `Blob` may be a file on a disk (`Bun.file(path)`), or a browser's `File`. */
+export type UploadData =
+  | string
+  | ArrayBuffer
+  | Uint8Array<ArrayBuffer>
+  | Blob
+  | ReadableStream<Uint8Array<ArrayBuffer>>
+
+/** How an upload ended. */
+export interface UploadResult extends ArtifactOutcome {
+  readonly path: string
+  /** Bytes that were sent. */
+  readonly bytes: number
+  /** Of what was sent, in hexadecimal; the server's is the same, or `success` is false. Null without success. */
+  readonly sha256: string | null
+}
+
+/** A file on its way down. */
+export interface DownloadResult extends ArtifactOutcome {
+  readonly path: string
+  /** Bytes of the file, where the server tells. */
+  readonly fileSize: number | null
+  /** What the server says of the whole file, in hexadecimal. */
+  readonly sha256: string | null
+  /**
+   * The content; empty without `success`. Read it to its end, or cancel it. It fails with a `SandboxError` (`content`)
+   * when it was cut, when nothing came for `timeoutMs`, or when, at its end, its SHA-256 is not the server's.
+   */
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>
+}
+
+const fileOptions = v.strictObject({ timeoutMs: v.optional(milliseconds), signal: v.optional(abortSignal) })
+
+/** Sends a file request through the slot; resolves to how it ended. */
+export type SendFile = (request: FileRequest, options: CallOptions) => Promise<Raw>
+
+export async function upload(
+  send: SendFile,
+  path: unknown,
+  data: unknown,
+  given: unknown,
+): Promise<UploadResult> {
+  const options = checked(fileOptions, given, 'upload options')
+  const wanted = checkedPath(path)
+  const source = sourceOf(data)
+  const raw = await send({ method: 'PUT', path: wanted, body: source.body }, defined(options))
+  const outcome = artifactOutcome(raw.settlement, raw.attempts)
+  const answer = answerOf(raw)
+  if (!outcome.success || answer === undefined)
+    return Object.freeze({ ...outcome, path: wanted, bytes: 0, sha256: null })
+  const { bytes, sha256 } = await source.sent()
+  if (answer.sha256 === sha256) return Object.freeze({ ...outcome, path: wanted, bytes, sha256 })
+  const message = `Cannot trust the upload of ${wanted}: its SHA-256 is ${sha256}, the server has ${answer.sha256}`
+  const failure = Object.freeze({ code: 'bad-response', message, attempts: raw.attempts } as const)
+  return Object.freeze({
+    ...outcome,
+    success: false,
+    error: message,
+    failure,
+    path: wanted,
+    bytes,
+    sha256: null,
+  })
+}
+
+export async function download(
+  send: SendFile,
+  path: unknown,
+  given: unknown,
+  stallMs: number,
+): Promise<DownloadResult> {
+  const options = checked(fileOptions, given, 'download options')
+  const wanted = checkedPath(path)
+  const raw = await send({ method: 'GET', path: wanted }, defined(options))
+  const outcome = artifactOutcome(raw.settlement, raw.attempts)
+  const answer = answerOf(raw)
+  if (!outcome.success || answer === undefined) {
+    return Object.freeze({ ...outcome, path: wanted, fileSize: null, sha256: null, body: emptyBody() })
+  }
+  const body = verifiedBody(answer.body, {
+    path: wanted,
+    sha256: answer.sha256,
+    stallMs: options.timeoutMs ?? stallMs,
+    signal: options.signal,
+  })
+  return Object.freeze({ ...outcome, path: wanted, fileSize: answer.size, sha256: answer.sha256, body })
+}
+
+function answerOf({ settlement }: Raw): FileAnswer | undefined {
+  const isFile = settlement.kind === 'answered' && settlement.value instanceof FileAnswer
+  return isFile ? settlement.value : undefined
+}
+
+const filePath = v.pipe(
+  text,
+  v.check(
+    (path) => filesRoute('slot', path) !== undefined,
+    'it must be relative to the workspace, without ..',
+  ),
+)
+
+function checkedPath(path: unknown): string {
+  return checked(v.object({ path: filePath }), { path }, 'a file').path
+}
+
+function defined(options: v.InferOutput<typeof fileOptions>): CallOptions {
+  const { timeoutMs, signal } = options
+  return { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal === undefined ? {} : { signal }) }
+}
+
+/** What is sent, and, when all of it was, its size and hash. */
+interface Source {
+  readonly body: StreamBody
+  sent(): Promise<{ readonly bytes: number; readonly sha256: string }>
+}
+
+function sourceOf(data: unknown): Source {
+  if (data instanceof ReadableStream) return streamSource(data)
+  const isContent = typeof data === 'string' || data instanceof ArrayBuffer || isBytes(data)
+  const blob = isContent ? new Blob([data]) : data
+  if (!(blob instanceof Blob)) {
+    const message = 'Cannot upload this: data must be a string, bytes, a Blob or a ReadableStream of bytes'
+    throw new SandboxUsageError('data', message)
+  }
+  // A Blob is sent as it is, since browsers send no streams over HTTP/1.1; it can be read a second time.
+  return { body: blob, sent: () => hashed(blob.stream()) }
+}
+
+function isBytes(data: unknown): data is Uint8Array<ArrayBuffer> {
+  return data instanceof Uint8Array
+}
+
+function streamSource(data: ReadableStream<Uint8Array<ArrayBuffer>>): Source {
+  const hash = startSha256()
+  let bytes = 0
+  const counting = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform: (chunk, controller) => {
+      hash.update(chunk)
+      bytes += chunk.byteLength
+      controller.enqueue(chunk)
+    },
+  })
+  return { body: data.pipeThrough(counting), sent: async () => ({ bytes, sha256: hash.hex() }) }
+}
+
+async function hashed(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+  const hash = startSha256()
+  let bytes = 0
+  const reader = stream.getReader()
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return { bytes, sha256: hash.hex() }
+    hash.update(value)
+    bytes += value.byteLength
+  }
+}
