@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, spyOn, test } from 'bun:test'
 import { createSandbox, type Sandbox } from '../../src/server/sandbox.ts'
+import { Screen } from '../../src/server/terminal/screen.ts'
 import {
   bash,
   eventually,
@@ -9,7 +10,7 @@ import {
   slotWorkspace,
   useSandboxes,
 } from './support.ts'
-import { run, screen, tmux } from './terminal-support.ts'
+import { recordingOf, replay, run, screen, tmux } from './terminal-support.ts'
 
 const newSandbox = useSandboxes()
 
@@ -192,6 +193,23 @@ describe.skipIf(!hasBubblewrap)('the life of a terminal', () => {
     expect(lastLine(await run(sandbox, 'echo calm'))).toBe('$')
     await tmux(sandbox, 'send_keys', { keys: ['yes flood', 'Enter'], min_wait_s: 0.2 })
     expect((await tmux(sandbox, 'stop')).output).toBe('stopped')
+  })
+
+  test('a program cannot let its output go on that the server holds back', async () => {
+    const sandbox = await newSandbox()
+    const free = 'import termios; termios.tcflow(1, termios.TCOON)'
+    expect(await run(sandbox, `python3 -c '${free}'`)).toContain('Operation not permitted')
+  })
+
+  test('an error of the emulator costs the screen, not the terminal', async () => {
+    const sandbox = await newSandbox()
+    await run(sandbox, 'x=kept; echo before')
+    const draw = spyOn(Screen.prototype, 'draw').mockRejectedValueOnce(new Error('an error of the emulator'))
+    await run(sandbox, ['clear', 'Enter'])
+    draw.mockRestore()
+    expect(await run(sandbox, 'echo $x')).toEndWith('\nkept\n$')
+    expect(await screen(sandbox)).not.toContain('before')
+    expect(await replay(await recordingOf(sandbox))).toBe(await screen(sandbox))
   })
 
   test('keys that nobody reads are bounded', async () => {

@@ -1,4 +1,5 @@
 /** The screen that a program draws: a terminal emulator without a display. */
+import { setImmediate } from 'node:timers/promises'
 import { Unicode11Addon } from '@xterm/addon-unicode11'
 import { Terminal as Emulator } from '@xterm/headless'
 import { guard } from './guard.ts'
@@ -8,11 +9,14 @@ import type { Size } from './recording.ts'
 /** As many lines above the screen are kept, as in tmux. */
 const SCROLLBACK_LINES = 2_000
 
-/** Between two pieces the emulator lets others work; some sequences cost it a thousand times as much as others. */
+/** So long it draws before others may work; looked at between two pieces, since some cost a thousand times as others. */
+const TURN_MS = 8
 const PIECE_LENGTH = 512
 
 export class Screen {
   readonly #emulator: Emulator
+  /** When others could work last. */
+  #turnStartedAt = performance.now()
 
   /** `answer` takes what the terminal tells the program when it asks, as for the cursor's place. */
   constructor({ columns, rows }: Size, answer: (text: string) => void) {
@@ -27,15 +31,32 @@ export class Screen {
     this.#emulator.loadAddon(new Unicode11Addon())
     // Emoji are two columns wide, as the C library tells programs.
     this.#emulator.unicode.activeVersion = '11'
-    this.#emulator.onData(answer)
+    this.#emulator.onData((text) => {
+      if (text !== '') answer(text)
+    })
     guard(this.#emulator)
   }
 
-  /** Resolves when `text` has been drawn. One text at a time: the emulator's own queue has no bound. */
-  draw(text: string): Promise<void> {
-    const last = Math.floor((text.length - 1) / PIECE_LENGTH) * PIECE_LENGTH
-    for (let at = 0; at < last; at += PIECE_LENGTH) this.#emulator.write(text.slice(at, at + PIECE_LENGTH))
-    return new Promise((resolve) => this.#emulator.write(text.slice(last), resolve))
+  /**
+   * Resolves when `text` has been drawn; one text at a time. Rejects when the emulator failed on it: then this screen is
+   * of no more use.
+   */
+  async draw(text: string): Promise<void> {
+    for (let at = 0; at < text.length; at += PIECE_LENGTH) {
+      await this.#drawPiece(text.slice(at, at + PIECE_LENGTH))
+      if (performance.now() - this.#turnStartedAt < TURN_MS) continue
+      await setImmediate()
+      this.#turnStartedAt = performance.now()
+    }
+  }
+
+  #drawPiece(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      // After input the emulator draws at once what comes next. Else it would do so from a timer, where an error of its
+      // own would be caught by nobody, and end the server.
+      this.#emulator.input('', true)
+      this.#emulator.write(text, resolve)
+    })
   }
 
   resize({ columns, rows }: Size): void {

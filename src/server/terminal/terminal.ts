@@ -34,7 +34,7 @@ export class Terminal {
   readonly ended: Promise<ShellEnd>
   readonly #isSandbox: boolean
   readonly #pty: Pty
-  readonly #screen: Screen
+  #screen: Screen
   readonly #recording: Recording
   readonly #feed: Feed
   #end: ShellEnd | null = null
@@ -49,7 +49,7 @@ export class Terminal {
     size: Size,
   ) {
     this.#isSandbox = isolation.kind === 'bubblewrap'
-    this.#screen = new Screen(size, (text) => this.#answer(text))
+    this.#screen = this.#newScreen(size)
     this.#recording = new Recording(size)
     this.#feed = new Feed({
       draw: (text) => this.#draw(text),
@@ -67,8 +67,19 @@ export class Terminal {
   }
 
   async #draw(text: string): Promise<void> {
-    await this.#screen.draw(text)
-    this.#recording.output(text, this.#screen.size, () => this.#screen.picture())
+    let drawn = text
+    try {
+      await this.#screen.draw(text)
+    } catch {
+      // A program has found an error of the emulator: the terminal goes on with an empty screen.
+      this.#screen = this.#newScreen(this.size)
+      drawn = this.#screen.picture()
+    }
+    this.#recording.output(drawn, this.size, () => this.#screen.picture())
+  }
+
+  #newScreen(size: Size): Screen {
+    return new Screen(size, (text) => this.#answer(text))
   }
 
   #answer(text: string): void {

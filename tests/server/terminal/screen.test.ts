@@ -72,6 +72,12 @@ test('a text of any length is drawn whole', async () => {
   expect(screen.lines(true).join('')).toBe(text)
 })
 
+test('it draws at once: an error of the emulator is then ours to catch, and does not end the server', () => {
+  const screen = new Screen(small, () => {})
+  void screen.draw('first')
+  expect(screen.lines(false)[0]).toBe('first')
+})
+
 /** Each would be carried out two billion times. */
 test.each(['I', 'Z', 'L', 'M', 'S', 'T', 'b'])(
   'a number that no screen has makes CSI %s void',
