@@ -5,8 +5,8 @@
 import { MarkLimit } from './mark-limit.ts'
 
 /** How much may wait: above the first the program is held, below the second it goes on. */
-const HOLD_BYTES = 131_072
-const RESUME_BYTES = 32_768
+const HOLD_BYTES = 65_536
+const RESUME_BYTES = 16_384
 const PIECE_BYTES = 16_384
 
 export interface FeedTarget {

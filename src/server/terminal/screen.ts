@@ -1,22 +1,19 @@
 /** The screen that a program draws: a terminal emulator without a display. */
-import { setImmediate } from 'node:timers/promises'
 import { Unicode11Addon } from '@xterm/addon-unicode11'
 import { Terminal as Emulator } from '@xterm/headless'
 import { guard } from './guard.ts'
 import type { KeyModes } from './keys.ts'
 import type { Size } from './recording.ts'
+import { turns } from './turns.ts'
 
 /** As many lines above the screen are kept, as in tmux. */
 const SCROLLBACK_LINES = 2_000
 
-/** So long it draws before others may work; looked at between two pieces, since some cost a thousand times as others. */
-const TURN_MS = 8
+/** Some sequences cost a thousand times as much as others: between two pieces the time is looked at. */
 const PIECE_LENGTH = 512
 
 export class Screen {
   readonly #emulator: Emulator
-  /** When others could work last. */
-  #turnStartedAt = performance.now()
 
   /** `answer` takes what the terminal tells the program when it asks, as for the cursor's place. */
   constructor({ columns, rows }: Size, answer: (text: string) => void) {
@@ -42,12 +39,15 @@ export class Screen {
    * of no more use.
    */
   async draw(text: string): Promise<void> {
-    for (let at = 0; at < text.length; at += PIECE_LENGTH) {
-      await this.#drawPiece(text.slice(at, at + PIECE_LENGTH))
-      if (performance.now() - this.#turnStartedAt < TURN_MS) continue
-      await setImmediate()
-      this.#turnStartedAt = performance.now()
+    const pieces = this.#drawPieces(text)
+    while (await turns.take(pieces)) {
+      // Other screens had their turn.
     }
+  }
+
+  *#drawPieces(text: string): Generator<Promise<void>> {
+    for (let at = 0; at < text.length; at += PIECE_LENGTH)
+      yield this.#drawPiece(text.slice(at, at + PIECE_LENGTH))
   }
 
   #drawPiece(text: string): Promise<void> {

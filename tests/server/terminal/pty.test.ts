@@ -11,7 +11,7 @@ const size = { columns: 80, rows: 24 }
 async function shell() {
   const workspace = await mkdtemp(join(tmpdir(), 'sandbox-slots-pty-'))
   const printed = { bytes: 0, text: '' }
-  const pty = new Pty({ kind: 'none' }, { workspace, owner: null }, false, size, (chunk) => {
+  const pty = new Pty({ kind: 'none', run: 'a test' }, { workspace, owner: null }, false, size, (chunk) => {
     printed.bytes += chunk.length
     if (printed.bytes < 100_000) printed.text += Buffer.from(chunk).toString('latin1')
   })

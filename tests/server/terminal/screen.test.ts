@@ -72,9 +72,11 @@ test('a text of any length is drawn whole', async () => {
   expect(screen.lines(true).join('')).toBe(text)
 })
 
-test('it draws at once: an error of the emulator is then ours to catch, and does not end the server', () => {
+test('it draws at once: an error of the emulator is then ours to catch, and does not end the server', async () => {
   const screen = new Screen(small, () => {})
+  const microtasks = Array(20).fill(Promise.resolve())
   void screen.draw('first')
+  for (const microtask of microtasks) await microtask
   expect(screen.lines(false)[0]).toBe('first')
 })
 
