@@ -11,6 +11,7 @@ import { runCommand } from './sandbox/run-command.ts'
 import type { OnOutput } from './sandbox/shell.ts'
 import type { Slot, SlotTable } from './slot-table.ts'
 import { bash } from './tools/bash.ts'
+import { bashStateful } from './tools/bash-stateful.ts'
 import { readFile, writeFile } from './tools/files.ts'
 import { tmux } from './tools/tmux.ts'
 import {
@@ -59,6 +60,7 @@ const callFields = v.object({
 
 const tools: ReadonlyMap<string, Tool> = new Map([
   ['bash', bash],
+  ['bash_stateful', bashStateful],
   ['read_file', readFile],
   ['write_file', writeFile],
   ['tmux', tmux],

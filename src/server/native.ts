@@ -1,4 +1,7 @@
-/** The Linux calls that neither Bun nor node: offers: pipes that can be reopened, opens that stay beneath, locks, terminals that wait. */
+/**
+ * The Linux calls that neither Bun nor node: offers: pipes that can be reopened, sockets, opens that stay beneath, locks,
+ * terminals that wait.
+ */
 import { dlopen, ptr, read } from 'bun:ffi'
 import { constants } from 'node:os'
 
@@ -10,6 +13,10 @@ export type NativeResult<T> =
 export interface Native {
   /** A pipe with close-on-exec at both ends. */
   pipe(): NativeResult<{ readonly readFd: number; readonly writeFd: number }>
+  /** Two connected sockets, with close-on-exec. */
+  socketPair(): NativeResult<{ readonly ours: number; readonly theirs: number }>
+  /** Makes reads and writes wait, for all who share the open file. */
+  setBlocking(fd: number): void
   openat2(
     dirFd: number,
     path: string,
@@ -24,6 +31,11 @@ export interface Native {
 /** The same number on every Linux architecture. */
 const SYS_OPENAT2 = 437
 const O_CLOEXEC = 0o2000000
+const O_NONBLOCK = 0o4000
+const F_GETFL = 3
+const F_SETFL = 4
+const AF_UNIX = 1
+const SOCK_STREAM = 1
 /** Exclusive, and at once or not at all. */
 const LOCK_EX_NB = 2 | 4
 /** tcflow() as the kernel calls it. */
@@ -36,6 +48,8 @@ const errorNames = new Map(Object.entries(constants.errno).map(([name, number]) 
 function openLibrary() {
   const symbols = {
     pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
+    socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+    fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
     syscall: { args: ['i64', 'i64', 'ptr', 'ptr', 'u64'], returns: 'i64' },
     flock: { args: ['i32', 'i32'], returns: 'i32' },
     ioctl: { args: ['i32', 'u64', 'i64'], returns: 'i32' },
@@ -67,6 +81,15 @@ function load(): Native | null {
       const ends = new Int32Array(2)
       if (libc.pipe2(ptr(ends), O_CLOEXEC) !== 0) return failed()
       return { ok: true, value: { readFd: ends[0] ?? -1, writeFd: ends[1] ?? -1 } }
+    },
+    socketPair() {
+      const ends = new Int32Array(2)
+      if (libc.socketpair(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, ptr(ends)) !== 0) return failed()
+      return { ok: true, value: { ours: ends[0] ?? -1, theirs: ends[1] ?? -1 } }
+    },
+    setBlocking(fd) {
+      const flags = libc.fcntl(fd, F_GETFL, 0)
+      if ((flags & O_NONBLOCK) !== 0) libc.fcntl(fd, F_SETFL, flags & ~O_NONBLOCK)
     },
     openat2(dirFd, path, how) {
       const name = Buffer.from(`${path}\0`)

@@ -36,13 +36,6 @@ const additions = (metadata = 'metadata'): readonly Difference[] =>
     }),
   )
 
-const notYet = (tool: string): readonly Difference[] => [
-  { why: `${tool} comes later`, path: 'success', here: false },
-  { why: `${tool} comes later`, path: 'output', here: '' },
-  { why: `${tool} comes later`, path: 'error', here: `Unknown tool: ${tool}` },
-  { why: `${tool} comes later`, path: 'metadata', here: {} },
-]
-
 /** What `GET /health` tells beside what base servers tell. */
 const announcement: readonly Difference[] = [
   ...['protocol', 'features', 'ledger', 'ledger_retention'],
@@ -60,6 +53,11 @@ const listedOnce = (index: number): Difference => ({
 })
 
 const network = [noNetwork(), ...additions()]
+
+const stateful = (output: string): readonly Difference[] => [
+  { why: "without the recorder's lines, prompts, echoes and markers", path: 'output', here: output },
+  ...network,
+]
 
 /** By the vector's name. Whatever is not here must be equal. */
 export const differences: Readonly<Record<string, readonly Difference[]>> = {
@@ -92,9 +90,9 @@ export const differences: Readonly<Record<string, readonly Difference[]>> = {
     noNetwork(metadata),
     ...additions(metadata),
   ]),
-  'stateful-1': notYet('bash_stateful'),
-  'stateful-2': notYet('bash_stateful'),
-  'stateful-exit': notYet('bash_stateful'),
+  'stateful-1': stateful('/workspace/src'),
+  'stateful-2': stateful('A=1\n/workspace/src'),
+  'stateful-exit': stateful(''),
   'tmux-start': ['socket', 'session', 'recording'].map((key) => ({
     why: "names of that server's tmux and of the recorder's file: here is no tmux, and no file in the workspace",
     path: `metadata.${key}`,

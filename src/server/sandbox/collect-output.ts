@@ -2,7 +2,11 @@
 
 import { closeSync } from 'node:fs'
 import { decode, endOfWhole, startOfWhole } from '../utf8.ts'
+import { settlesWithin } from './alarm.ts'
 
+/** What is kept of stdout and stderr, each: enough for 50,000 characters, and half as many of the tail. */
+const HEAD_BYTES = 200_000
+const TAIL_BYTES = 100_000
 /** How long to read on when the command has ended and somebody who still holds its pipe goes on printing. */
 const DRAIN_MS = 2_000
 /** More pieces than this are joined, so that a command that prints byte by byte costs no more. */
@@ -77,35 +81,61 @@ export interface OutputEnds {
   readonly bytes: number
 }
 
+export const noOutput: OutputEnds = { head: '', tail: null, bytes: 0 }
+
+/** For what a command prints. */
+export function newKept(): KeptOutput {
+  return new KeptOutput(HEAD_BYTES, TAIL_BYTES)
+}
+
 function joined(pieces: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(pieces)
 }
 
-/** One output of a running command, on its way into what is kept. */
-export interface Collecting {
-  readonly kept: KeptOutput
+/** A pipe or socket that is being read. */
+export interface Reading {
   readonly ended: Promise<void>
-  /** Stops reading and frees the pipe. */
+  /** Stops reading; resolves when `ended` has. */
   cancel(): Promise<void>
 }
 
+/** Reads to the end, each piece into `push`. */
+export function readFd(fd: number, push: (chunk: Uint8Array) => void): Reading {
+  const reader = Bun.file(fd).stream().getReader()
+  const read = async (): Promise<void> => {
+    try {
+      for (let next = await reader.read(); !next.done; next = await reader.read()) push(next.value)
+    } catch {
+      // A pipe that breaks has ended.
+    }
+  }
+  const ended = read()
+  const cancel = async () => {
+    // One that broke cannot be cancelled.
+    await reader.cancel().catch(() => {})
+    await ended
+  }
+  return { ended, cancel }
+}
+
 /** Reads the pipe to its end, each piece into `push`, then closes it. */
+export function readPipe(fd: number, push: (chunk: Uint8Array) => void): Reading {
+  const { ended, cancel } = readFd(fd, push)
+  return { ended: ended.then(() => closeSync(fd)), cancel }
+}
+
+/** One output of a running command, on its way into what is kept. */
+export interface Collecting extends Reading {
+  readonly kept: KeptOutput
+}
+
+/** Reads the pipe to its end, each piece into `push`. */
 export function collect(
   fd: number,
   kept: KeptOutput,
   push: (kept: KeptOutput, chunk: Uint8Array) => void,
 ): Collecting {
-  const reader = Bun.file(fd).stream().getReader()
-  const read = async (): Promise<void> => {
-    try {
-      for (let next = await reader.read(); !next.done; next = await reader.read()) push(kept, next.value)
-    } catch {
-      // A pipe that breaks has ended.
-    } finally {
-      closeSync(fd)
-    }
-  }
-  return { kept, ended: read(), cancel: () => reader.cancel() }
+  return { kept, ...readPipe(fd, (chunk) => push(kept, chunk)) }
 }
 
 /**
@@ -113,22 +143,14 @@ export function collect(
  * has come for `quietMs`.
  */
 export async function drain(outputs: readonly Collecting[], quietMs: number): Promise<void> {
-  const ended = Promise.all(outputs.map((output) => output.ended)).then(() => true)
+  const ended = Promise.all(outputs.map((output) => output.ended))
   const giveUpAt = performance.now() + DRAIN_MS
   let seen = -1
   while (performance.now() < giveUpAt) {
     const chunks = outputs.reduce((sum, output) => sum + output.kept.chunks, 0)
     if (chunks === seen) break
     seen = chunks
-    if (await endsWithin(ended, quietMs)) return
+    if (await settlesWithin(ended, quietMs)) return
   }
   await Promise.all(outputs.map((output) => output.cancel()))
-}
-
-async function endsWithin(ended: Promise<boolean>, ms: number): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => resolve(false), ms)
-  const result = await Promise.race([ended, promise])
-  clearTimeout(timer)
-  return result
 }

@@ -31,8 +31,8 @@ export function limitsScript(limits: ProcessLimits): string {
   return `ulimit -c 0 -u ${processes} -v ${kib(memoryBytes)} -f ${kib(fileBytes)} -n ${openFiles} || exit 125`
 }
 
-/** The words of a sandbox's shell before all others. */
-function sandboxedScript(limits: ProcessLimits | null): readonly string[] {
+/** The words of a sandbox's shell before all others; without a sandbox there are none. */
+export function sandboxedScript(limits: ProcessLimits | null): readonly string[] {
   if (limits === null) return []
   return [
     'exec 2>&8 8>&-',

@@ -15,10 +15,10 @@ export function killGroup(groupId: number): void {
   killProcess(-groupId)
 }
 
-/** Kills one process, if it is there. */
-export function killProcess(pid: number): void {
+/** Kills one process, if it is there; or interrupts it. */
+export function killProcess(pid: number, signal: 'SIGKILL' | 'SIGINT' = 'SIGKILL'): void {
   try {
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, signal)
   } catch {
     // Nobody is left.
   }
@@ -57,9 +57,25 @@ export function membersOf(pid: number, depth = MAX_MEMBERS): number[] {
   return children.length === 1 && child !== undefined ? [child, ...membersOf(child, depth - 1)] : []
 }
 
-function childrenOf(pid: number): number[] {
+/** All below `pid`, whichever thread made them; those in `without` are left out, and what is below them. */
+export function descendantsOf(pid: number, without: ReadonlySet<number> = new Set()): number[] {
+  const children = threadsOf(pid)
+    .flatMap((thread) => childrenOf(pid, thread))
+    .filter((child) => !without.has(child))
+  return children.flatMap((child) => [child, ...descendantsOf(child, without)])
+}
+
+function threadsOf(pid: number): number[] {
   try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim()
+    return readdirSync(`/proc/${pid}/task`).map(Number)
+  } catch {
+    return []
+  }
+}
+
+function childrenOf(pid: number, thread = pid): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').trim()
     return text === '' ? [] : text.split(' ').map(Number)
   } catch {
     return []

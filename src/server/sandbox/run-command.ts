@@ -1,7 +1,8 @@
 /** Runs one command to its end: in a sandbox or without one, within its time, with bounded output. */
 import { constants } from 'node:os'
 import { describeThrown } from '../../errors.ts'
-import type { OutputEnds } from './collect-output.ts'
+import { Alarm, type AlarmCause, type CommandSignals } from './alarm.ts'
+import { noOutput, type OutputEnds } from './collect-output.ts'
 import type { Place } from './command-line.ts'
 import type { ReadyShells, Taken } from './ready-shells.ts'
 import type { OnOutput, Shell } from './shell.ts'
@@ -15,14 +16,6 @@ export interface CommandRequest {
   /** What the command reads; missing: its stdin is /dev/null. */
   readonly stdin?: string | undefined
   readonly onOutput?: OnOutput | undefined
-}
-
-/** What may end a command before its time. */
-export interface CommandSignals {
-  /** The server stops. */
-  readonly stop: AbortSignal
-  /** The call was cancelled. */
-  readonly cancel?: AbortSignal | undefined
 }
 
 export type CommandEnd =
@@ -41,9 +34,11 @@ export interface CommandOutcome {
   readonly durationMs: number
 }
 
-type Cause = 'ended' | 'timed-out' | 'stopped' | 'cancelled'
+/** What must be known of a shell to tell how its command ended. */
+export type EndedShell = Pick<Shell, 'hasTaken' | 'isSandbox' | 'failure'>
 
-const noOutput: OutputEnds = { head: '', tail: null, bytes: 0 }
+type Cause = 'ended' | AlarmCause
+
 const signalNumbers: ReadonlyMap<string, number> = new Map(Object.entries(constants.signals))
 
 /** Resolves when every process of the command is dead. Never rejects. */
@@ -92,37 +87,11 @@ async function runOnce(
   }
 }
 
-function endOf(cause: Cause, shell: Shell, end: ShellEnd): CommandEnd {
+/** How a shell that is gone ended its command. */
+export function endOf(cause: Cause, shell: EndedShell, end: ShellEnd): CommandEnd {
   if (cause !== 'ended') return { kind: cause }
   if (!shell.hasTaken) return { kind: 'not-started', reason: shell.failure(end) }
   if (end.signal === null) return { kind: 'exited', exitCode: end.exitCode ?? -1 }
   if (shell.isSandbox) return { kind: 'broken', reason: `bubblewrap was killed by ${end.signal}` }
   return { kind: 'exited', exitCode: 128 + (signalNumbers.get(end.signal) ?? 0) }
-}
-
-/** The first thing that ends a command before it ends by itself. */
-class Alarm implements Disposable {
-  readonly rings: Promise<Exclude<Cause, 'ended'>>
-  readonly #forget: () => void
-
-  constructor(timeoutMs: number, { stop, cancel }: CommandSignals) {
-    const { promise, resolve } = Promise.withResolvers<Exclude<Cause, 'ended'>>()
-    this.rings = promise
-    const timer = setTimeout(() => resolve('timed-out'), timeoutMs)
-    const onStop = () => resolve('stopped')
-    const onCancel = () => resolve('cancelled')
-    if (stop.aborted) onStop()
-    if (cancel?.aborted === true) onCancel()
-    stop.addEventListener('abort', onStop)
-    cancel?.addEventListener('abort', onCancel)
-    this.#forget = () => {
-      clearTimeout(timer)
-      stop.removeEventListener('abort', onStop)
-      cancel?.removeEventListener('abort', onCancel)
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.#forget()
-  }
 }

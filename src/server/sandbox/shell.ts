@@ -1,6 +1,13 @@
 /** One shell, in a sandbox of its own or without one: made, given one command, ended. */
 import { closeSync, writeSync } from 'node:fs'
-import { type Collecting, collect, drain, KeptOutput, type OutputEnds } from './collect-output.ts'
+import {
+  type Collecting,
+  collect,
+  drain,
+  type KeptOutput,
+  newKept,
+  type OutputEnds,
+} from './collect-output.ts'
 import type { Place } from './command-line.ts'
 import { READY_MARK, STDIN_FOLLOWS, shellScript, TOOK_MARK } from './inside.ts'
 import type { Isolation } from './isolation.ts'
@@ -13,9 +20,6 @@ import {
   ShellProcess,
 } from './shell-process.ts'
 
-/** What is kept of stdout and stderr, each: enough for 50,000 characters, and half as many of the tail. */
-const HEAD_BYTES = 200_000
-const TAIL_BYTES = 100_000
 const READY = READY_MARK.charCodeAt(0)
 const TOOK = TOOK_MARK.charCodeAt(0)
 /** A pipe that is empty takes as much at once. */
@@ -156,10 +160,6 @@ export class Shell {
     if (this.#commandFd !== null) closeSync(this.#commandFd)
     this.#commandFd = null
   }
-}
-
-function newKept(): KeptOutput {
-  return new KeptOutput(HEAD_BYTES, TAIL_BYTES)
 }
 
 interface Fds {

@@ -1,0 +1,231 @@
+/** One long-lived bash, in a sandbox of its own or without one: given one command after the other. */
+import { closeSync } from 'node:fs'
+import { native } from '../native.ts'
+import type { Alarm, AlarmCause } from './alarm.ts'
+import { noOutput, type OutputEnds, type Reading, readFd } from './collect-output.ts'
+import {
+  callLines,
+  interactiveScript,
+  openingLine,
+  parseReport,
+  reportLine,
+  type Status,
+} from './interactive.ts'
+import { interrupt, processesBeside, type ShellPids } from './interrupt.ts'
+import { membersOf } from './process-tree.ts'
+import { type CommandEnd, type CommandOutcome, endOf } from './run-command.ts'
+import { failureOf, openOutputPipe, type ShellKind, ShellProcess } from './shell-process.ts'
+import { SyncedOutput } from './synced-output.ts'
+import { writeBytes } from './write-bytes.ts'
+
+/** A report is shorter; a longer line is somebody's noise. */
+const MAX_LINE = 1_000
+/** The exit code of a command line that was interrupted. */
+const INTERRUPTED = 130
+
+export type InteractiveKind = Omit<ShellKind, 'script'>
+
+export interface InteractiveOutcome extends CommandOutcome {
+  /** The command got as far as the shell. */
+  readonly hasTaken: boolean
+}
+
+type Cause = 'done' | 'ended' | AlarmCause
+
+/** What was sent to the shell, and what it told. */
+interface Exchange {
+  readonly nonce: string
+  hasTaken: boolean
+  status: Status | null
+  readonly answered: PromiseWithResolvers<void>
+}
+
+export class InteractiveShell {
+  readonly network: boolean
+  readonly #process: ShellProcess
+  readonly #stdout: SyncedOutput
+  readonly #stderr: SyncedOutput
+  readonly #socket: number
+  readonly #reading: Reading
+  readonly #decoder = new TextDecoder()
+  #line = ''
+  #sending: Promise<void> = Promise.resolve()
+  /** Those whose reports are believed, by their nonce. */
+  readonly #exchanges = new Map<string, Exchange>()
+  /** The last one that a command was sent with; at first, the greeting. */
+  #exchange = this.#open()
+  #status: Status = { exitCode: 0, options: '' }
+  #isAlive = true
+  #isRunning = false
+  #isClosed = false
+
+  /** Throws when nothing can be spawned. */
+  constructor(kind: InteractiveKind) {
+    const { process, socket, stdout, stderr } = spawn(kind)
+    this.network = kind.network
+    this.#process = process
+    this.#stdout = stdout
+    this.#stderr = stderr
+    this.#socket = socket
+    this.#reading = readFd(socket, (chunk) => this.#read(chunk))
+    void process.ended.then(() => {
+      this.#isAlive = false
+      if (!this.#isRunning) this.#close()
+    })
+    this.#send(openingLine(this.#exchange.nonce))
+  }
+
+  /** Whether it can be given a command. */
+  get isAlive(): boolean {
+    return this.#isAlive
+  }
+
+  /**
+   * Runs one command. A command that is ended before its time is interrupted, then what it started is killed; when the
+   * shell does not come back even so, it is killed with all that is in it, and then it is not alive any more.
+   */
+  async run(command: string, alarm: Alarm): Promise<InteractiveOutcome> {
+    this.#isRunning = true
+    const startedAt = performance.now()
+    const { cause, isBack } = await this.#give(command, alarm)
+    const outcome = await this.#outcome(cause, isBack)
+    this.#isRunning = false
+    if (!this.#isAlive) this.#close()
+    return { ...outcome, durationMs: performance.now() - startedAt }
+  }
+
+  /** Kills every process of it; resolves when they are dead. */
+  async kill(): Promise<void> {
+    await this.#process.kill()
+  }
+
+  async #give(command: string, alarm: Alarm): Promise<{ readonly cause: Cause; readonly isBack: boolean }> {
+    const early = await this.#firstOf(alarm)
+    if (early !== 'done') return { cause: early, isBack: false }
+    const pids = this.#pids()
+    const older = new Set(processesBeside(pids, new Set()))
+    // A program that made them not block left them so.
+    this.#stdout.unblock()
+    this.#stderr.unblock()
+    this.#exchanges.clear()
+    this.#exchange = this.#open()
+    this.#send(callLines(this.#exchange.nonce, command, this.#status))
+    const cause = await this.#firstOf(alarm)
+    const isToObey = cause === 'timed-out' || cause === 'cancelled'
+    const isBack = isToObey ? await interrupt(pids, older, () => this.#ask()) : cause === 'done'
+    return { cause, isBack: isBack && this.#isAlive }
+  }
+
+  #firstOf(alarm: Alarm): Promise<Cause> {
+    return Promise.race([
+      this.#exchange.answered.promise.then(() => 'done' as const),
+      this.#process.ended.then(() => 'ended' as const),
+      alarm.rings,
+    ])
+  }
+
+  /** Resolves when it waits for a command, or has ended. */
+  async #ask(): Promise<void> {
+    const question = this.#open()
+    this.#send(reportLine(question.nonce))
+    await Promise.race([question.answered.promise, this.#process.ended])
+    // The command's own report may have been lost in the interrupt.
+    this.#exchange.status ??= question.status
+  }
+
+  async #outcome(cause: Cause, isBack: boolean): Promise<Omit<InteractiveOutcome, 'durationMs'>> {
+    if (!isBack && this.#isAlive) await (cause === 'ended' ? this.#process.ended : this.#process.kill())
+    const [stdout, stderr] = await Promise.all([this.#stdout.take(), this.#stderr.take()])
+    const { hasTaken, status } = this.#exchange
+    if (stdout === null || stderr === null) {
+      if (this.#isAlive) await this.#process.kill()
+      const end = { kind: 'broken', reason: 'something in it took away what the command printed' } as const
+      return { end, stdout: noOutput, stderr: noOutput, hasTaken }
+    }
+    if (status !== null) this.#status = status
+    const end = await this.#endOf(cause, status, stderr)
+    if (end.kind === 'not-started') return { end, stdout: noOutput, stderr: noOutput, hasTaken }
+    const isInterrupted = isBack && cause !== 'done' && status?.exitCode === INTERRUPTED
+    return { end, stdout, stderr: isInterrupted ? withoutLastNewlines(stderr) : stderr, hasTaken }
+  }
+
+  async #endOf(cause: Cause, status: Status | null, stderr: OutputEnds): Promise<CommandEnd> {
+    if (cause === 'done' && status !== null) return { kind: 'exited', exitCode: status.exitCode }
+    if (cause !== 'done' && cause !== 'ended') return { kind: cause }
+    const { hasTaken } = this.#exchange
+    const { isSandbox } = this.#process
+    return endOf(
+      'ended',
+      { hasTaken, isSandbox, failure: (end) => failureOf(end, stderr.head) },
+      await this.#process.ended,
+    )
+  }
+
+  #read(chunk: Uint8Array): void {
+    const lines = (this.#line + this.#decoder.decode(chunk, { stream: true })).split('\n')
+    this.#line = lines.pop()?.slice(-MAX_LINE) ?? ''
+    for (const line of lines) this.#hear(line)
+  }
+
+  #hear(line: string): void {
+    const report = parseReport(line)
+    const exchange = report === null ? undefined : this.#exchanges.get(report.nonce)
+    if (report === null || exchange === undefined) return
+    if (report.kind === 'took') exchange.hasTaken = true
+    else exchange.answered.resolve()
+    if (report.kind === 'done') exchange.status ??= report.status
+  }
+
+  #open(): Exchange {
+    const nonce = crypto.randomUUID()
+    const exchange = { nonce, hasTaken: false, status: null, answered: Promise.withResolvers<void>() }
+    this.#exchanges.set(nonce, exchange)
+    return exchange
+  }
+
+  #send(text: string): void {
+    this.#sending = writeBytes(this.#socket, Buffer.from(text))
+  }
+
+  #pids(): ShellPids {
+    const { pid, isSandbox } = this.#process
+    const [first = null, shell = pid] = isSandbox ? membersOf(pid) : []
+    return { first, shell }
+  }
+
+  #close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#stdout.close()
+    this.#stderr.close()
+    void Promise.all([this.#sending, this.#reading.cancel()]).then(() => closeSync(this.#socket))
+  }
+}
+
+/** An interactive shell prints one each time that it is interrupted. */
+function withoutLastNewlines({ head, tail, bytes }: OutputEnds): OutputEnds {
+  const last = tail ?? head
+  const kept = last.replace(/\n+$/, '')
+  const counted = bytes - (last.length - kept.length)
+  return tail === null ? { head: kept, tail, bytes: counted } : { head, tail: kept, bytes: counted }
+}
+
+function spawn(kind: InteractiveKind) {
+  using ends = new DisposableStack()
+  const [out, err, pair] = [openOutputPipe(kind.place), openOutputPipe(kind.place), openSocketPair()]
+  ends.defer(() => closeSync(pair.theirs))
+  try {
+    const fds = { stdout: out.writeFd, stderr: err.writeFd, commands: pair.theirs }
+    const process = new ShellProcess({ ...kind, script: interactiveScript }, fds)
+    return { process, socket: pair.ours, stdout: new SyncedOutput(out), stderr: new SyncedOutput(err) }
+  } catch (thrown) {
+    for (const fd of [out.readFd, out.writeFd, err.readFd, err.writeFd, pair.ours]) closeSync(fd)
+    throw thrown
+  }
+}
+
+function openSocketPair() {
+  const made = native()?.socketPair() ?? { ok: false, code: 'ENOSYS' }
+  if (!made.ok) throw new Error(`cannot make a socket (${made.code})`)
+  return made.value
+}
