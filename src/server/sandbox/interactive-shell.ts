@@ -112,7 +112,9 @@ export class InteractiveShell {
     this.#send(callLines(this.#exchange.nonce, command, this.#status))
     const cause = await this.#firstOf(alarm)
     const isToObey = cause === 'timed-out' || cause === 'cancelled'
-    const isBack = isToObey ? await interrupt(pids, older, () => this.#ask()) : cause === 'done'
+    const isBack = isToObey
+      ? await interrupt(pids, older, { answered: this.#isAnswered(this.#exchange), ask: () => this.#ask() })
+      : cause === 'done'
     return { cause, isBack: isBack && this.#isAlive }
   }
 
@@ -128,9 +130,13 @@ export class InteractiveShell {
   async #ask(): Promise<void> {
     const question = this.#open()
     this.#send(reportLine(question.nonce))
-    await Promise.race([question.answered.promise, this.#process.ended])
+    await this.#isAnswered(question)
     // The command's own report may have been lost in the interrupt.
     this.#exchange.status ??= question.status
+  }
+
+  #isAnswered({ answered }: Exchange): Promise<unknown> {
+    return Promise.race([answered.promise, this.#process.ended])
   }
 
   async #outcome(cause: Cause, isBack: boolean): Promise<Omit<InteractiveOutcome, 'durationMs'>> {

@@ -1,16 +1,15 @@
 /** Making a long-lived shell drop the command that it is at, so that it can be kept. */
 import { settlesWithin } from './alarm.ts'
-import { descendantsOf, killProcess } from './process-tree.ts'
+import { descendantsOf, ignoresInterrupts, killProcess } from './process-tree.ts'
 
 /** How long an interrupted command may take to end before what it started is killed. */
 const OBEY_MS = 1_000
 /** How long the shell may take then. */
 const KILLED_MS = 500
-const MAX_PAUSE_MS = 8
-/** A question can get lost in an interrupt: so often it is asked again. */
-const ASK_AGAIN_MS = 50
+/** Between an interrupt and a question, and between a question and an interrupt. */
+const PAUSE_MS = 25
 const LAST_QUESTIONS = 5
-const LAST_QUESTION_MS = 100
+const LAST_QUESTION_MS = 200
 
 export interface ShellPids {
   readonly shell: number
@@ -25,43 +24,55 @@ export function processesBeside({ first, shell }: ShellPids, without: ReadonlySe
 }
 
 /**
- * Interrupts the shell's command as Ctrl-C does, then kills what it started; processes in `older` are spared. `ask`
- * asks the shell to say that it waits for a command, and resolves when it says so, or has ended. Resolves to whether it
- * waits, and nothing of all this is on its way to it.
+ * Interrupts the shell's command as Ctrl-C does, then kills what it started; processes in `older` are spared. `answered`
+ * resolves when the shell has reported, or ended; `ask` asks it to. Resolves to whether it waits for a command.
  */
 export async function interrupt(
   pids: ShellPids,
   older: ReadonlySet<number>,
-  ask: () => Promise<void>,
+  { answered, ask }: { readonly answered: Promise<unknown>; readonly ask: () => Promise<unknown> },
 ): Promise<boolean> {
-  const startedAt = performance.now()
   const told = new Set(older)
-  let answer = ask()
-  let askedAt = startedAt
-  let pause = 1
+  const startedAt = performance.now()
+  let answer = answered
   for (let passed = 0; passed < OBEY_MS + KILLED_MS; passed = performance.now() - startedAt) {
-    // Again and again: when the command catches its interrupt and ends, the shell goes on with the next of its list.
+    // Again and again: when what it waits for catches its interrupt and ends, the shell goes on with its list.
     killProcess(pids.shell, 'SIGINT')
-    if (passed < OBEY_MS) {
-      for (const pid of processesBeside(pids, told)) {
-        killProcess(pid, 'SIGINT')
-        told.add(pid)
-      }
-    } else for (const pid of processesBeside(pids, older)) killProcess(pid)
-    if (await settlesWithin(answer, pause)) return await answers(ask)
-    pause = Math.min(pause * 2, MAX_PAUSE_MS)
-    if (performance.now() - askedAt > ASK_AGAIN_MS) {
-      answer = Promise.race([answer, ask()])
-      askedAt = performance.now()
-    }
+    if (passed >= OBEY_MS) killAll(processesBeside(pids, older))
+    else for (const pid of processesBeside(pids, told)) tell(pid, told)
+    if (await settlesWithin(answer, PAUSE_MS)) return await isWaiting(pids, older, ask)
+    // What was sent may have been lost in an interrupt.
+    answer = Promise.race([answer, ask()])
+    if (await settlesWithin(answer, PAUSE_MS)) return await isWaiting(pids, older, ask)
   }
   return false
 }
 
-/** The last interrupt may have come after the answer, and eat the next question. */
-async function answers(ask: () => Promise<void>): Promise<boolean> {
+/** Once: a program that is interrupted twice leaves its work undone. */
+function tell(pid: number, told: Set<number>): void {
+  killProcess(pid, 'SIGINT')
+  told.add(pid)
+}
+
+function killAll(pids: readonly number[]): void {
+  for (const pid of pids) killProcess(pid)
+}
+
+/**
+ * The last interrupt may have come after the answer, and cut the next line that the shell reads: then another interrupt
+ * makes it forget what it has read.
+ */
+async function isWaiting(
+  pids: ShellPids,
+  older: ReadonlySet<number>,
+  ask: () => Promise<unknown>,
+): Promise<boolean> {
+  // A pipeline that was interrupted while it was made leaves processes that the shell would wait for later.
+  killAll(descendantsOf(pids.shell, older, 1).filter((pid) => !ignoresInterrupts(pid)))
   for (let times = 0; times < LAST_QUESTIONS; times++) {
     if (await settlesWithin(ask(), LAST_QUESTION_MS)) return true
+    killProcess(pids.shell, 'SIGINT')
+    await Bun.sleep(PAUSE_MS)
   }
   return false
 }

@@ -1,5 +1,6 @@
 /** Ending a command's processes, and knowing that they have ended. */
 import { readdirSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 
 /** How long a killed sandbox may take to die; only a process stuck in the kernel takes this long. */
 const DEATH_TIMEOUT_MS = 5_000
@@ -9,6 +10,8 @@ const MAX_MEMBERS = 2
 
 /** A process that goes on making others is not followed for ever. */
 const SESSION_TRIES = 100
+
+const SIGINT_BIT = 1n << BigInt(constants.signals.SIGINT - 1)
 
 /** Kills every process of a group. A group that is gone is fine. */
 export function killGroup(groupId: number): void {
@@ -58,11 +61,23 @@ export function membersOf(pid: number, depth = MAX_MEMBERS): number[] {
 }
 
 /** All below `pid`, whichever thread made them; those in `without` are left out, and what is below them. */
-export function descendantsOf(pid: number, without: ReadonlySet<number> = new Set()): number[] {
+export function descendantsOf(pid: number, without: ReadonlySet<number>, depth = Infinity): number[] {
+  if (depth === 0) return []
   const children = threadsOf(pid)
     .flatMap((thread) => childrenOf(pid, thread))
     .filter((child) => !without.has(child))
-  return children.flatMap((child) => [child, ...descendantsOf(child, without)])
+  return children.flatMap((child) => [child, ...descendantsOf(child, without, depth - 1)])
+}
+
+/** Whether a process ignores SIGINT, as shells make their background jobs do. */
+export function ignoresInterrupts(pid: number): boolean {
+  try {
+    const [, ignored = '0'] =
+      /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? []
+    return (BigInt(`0x${ignored}`) & SIGINT_BIT) !== 0n
+  } catch {
+    return false
+  }
 }
 
 function threadsOf(pid: number): number[] {
