@@ -2,8 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { StatefulShell } from '../../src/server/sandbox/stateful-shell.ts'
 import type { Sandbox } from '../../src/server/sandbox.ts'
+import { StatefulShell } from '../../src/server/stateful/stateful-shell.ts'
 import { eventually, execute, hasBubblewrap, post, processesWith, useSandboxes } from './support.ts'
 
 const openSandbox = useSandboxes()
@@ -149,7 +149,7 @@ function renamed({ state_lost, shell_restarted, ...metadata }: Record<string, un
 
 test('a call that is cancelled ends like one at its timeout: the shell is kept', async () => {
   const workspace = mkdtempSync(join(tmpdir(), 'stateful-'))
-  const shell = new StatefulShell({ kind: 'none' }, { workspace, owner: null })
+  const shell = new StatefulShell({ kind: 'none', run: 'x' }, { workspace, owner: null })
   const stop = new AbortController().signal
   const run = (command: string, cancel?: AbortSignal) =>
     shell.run({ command, timeoutMs: 20_000, network: false }, { stop, cancel })

@@ -1,6 +1,6 @@
 /** The tool `bash_stateful`: one command in the slot's long-lived shell. */
 import * as v from 'valibot'
-import { StatefulShell } from '../sandbox/stateful-shell.ts'
+import { StatefulShell } from '../stateful/stateful-shell.ts'
 import { bashResult } from './bash.ts'
 import { defineTool, failed, flag, type ToolResult, withoutNul } from './tool.ts'
 

@@ -3,9 +3,9 @@ import { closeSync, write } from 'node:fs'
 import { promisify } from 'node:util'
 import { errorCode } from '../files/path-error.ts'
 import { native } from '../native.ts'
-import { settlesWithin } from './alarm.ts'
-import { newKept, type OutputEnds, type Reading, readPipe } from './collect-output.ts'
-import type { Pipe } from './shell-process.ts'
+import { settlesWithin } from '../sandbox/alarm.ts'
+import { newKept, type OutputEnds, type Reading, readPipe } from '../sandbox/collect-output.ts'
+import type { Pipe } from '../sandbox/shell-process.ts'
 
 const MARK_BYTES = 16
 /** Our mark comes at once, unless something in the sandbox reads the pipe, too. */

@@ -6,7 +6,7 @@
  * back on it. While a command runs, stdin is /dev/null; nobody but the shell itself holds the socket, and a socket
  * cannot be opened by its path. A report is believed when it begins with the call's nonce, which no variable holds.
  */
-import { COMMAND_FD, type ProcessLimits, sandboxedScript } from './inside.ts'
+import { COMMAND_FD, type ProcessLimits, sandboxedScript } from '../sandbox/inside.ts'
 
 /** Becomes the shell. What bash says of itself while it starts ("no job control in this shell") is for nobody. */
 export function interactiveScript(limits: ProcessLimits | null): string {

@@ -1,12 +1,12 @@
 /** The long-lived shell of a slot: made by its first command, made anew when it has ended, and that is told. */
 import { describeThrown } from '../../errors.ts'
+import { Alarm, type CommandSignals } from '../sandbox/alarm.ts'
+import { noOutput } from '../sandbox/collect-output.ts'
+import type { Place } from '../sandbox/command-line.ts'
+import type { Isolation } from '../sandbox/isolation.ts'
+import type { CommandOutcome, CommandRequest } from '../sandbox/run-command.ts'
 import type { Session } from '../sessions.ts'
-import { Alarm, type CommandSignals } from './alarm.ts'
-import { noOutput } from './collect-output.ts'
-import type { Place } from './command-line.ts'
 import { InteractiveShell } from './interactive-shell.ts'
-import type { Isolation } from './isolation.ts'
-import type { CommandOutcome, CommandRequest } from './run-command.ts'
 
 export interface StatefulOutcome extends CommandOutcome {
   /** An earlier shell has ended, with all its state, and this command is the first to be told by being in a new one. */

@@ -1,6 +1,6 @@
 /** Making a long-lived shell drop the command that it is at, so that it can be kept. */
-import { settlesWithin } from './alarm.ts'
-import { descendantsOf, ignoresInterrupts, killProcess } from './process-tree.ts'
+import { settlesWithin } from '../sandbox/alarm.ts'
+import { descendantsOf, ignoresInterrupts, killProcess } from '../sandbox/process-tree.ts'
 
 /** How long an interrupted command may take to end before what it started is killed. */
 const OBEY_MS = 1_000

@@ -1,8 +1,11 @@
 /** One long-lived bash, in a sandbox of its own or without one: given one command after the other. */
 import { closeSync } from 'node:fs'
 import { native } from '../native.ts'
-import type { Alarm, AlarmCause } from './alarm.ts'
-import { noOutput, type OutputEnds, type Reading, readFd } from './collect-output.ts'
+import type { Alarm, AlarmCause } from '../sandbox/alarm.ts'
+import { noOutput, type OutputEnds, type Reading, readFd } from '../sandbox/collect-output.ts'
+import { membersOf } from '../sandbox/process-tree.ts'
+import { type CommandEnd, type CommandOutcome, endOf } from '../sandbox/run-command.ts'
+import { failureOf, openOutputPipe, type ShellKind, ShellProcess } from '../sandbox/shell-process.ts'
 import {
   callLines,
   interactiveScript,
@@ -12,9 +15,6 @@ import {
   type Status,
 } from './interactive.ts'
 import { interrupt, processesBeside, type ShellPids } from './interrupt.ts'
-import { membersOf } from './process-tree.ts'
-import { type CommandEnd, type CommandOutcome, endOf } from './run-command.ts'
-import { failureOf, openOutputPipe, type ShellKind, ShellProcess } from './shell-process.ts'
 import { SyncedOutput } from './synced-output.ts'
 import { writeBytes } from './write-bytes.ts'
 
