@@ -202,11 +202,15 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
   test('are told as broken, not as a result, when they are killed from outside while the command runs', async () => {
     const shells = new ReadyShells(isolation)
     const [place = { workspace: '', owner: null }] = places
-    const request = { command: 'echo before; sleep 60', timeoutMs: 20_000, network: false }
+    const marker = `marker-${crypto.randomUUID()}`
+    // Many that hold nothing of the call's: the end of its output does not tell theirs.
+    const command = `export M=${marker}; for i in $(seq 50); do setsid sleep 60 > /dev/null 2>&1 & done; echo before; sleep 60`
+    const request = { command, timeoutMs: 20_000, network: false }
     const running = runCommand(shells, place, request, { stop: new AbortController().signal })
-    await Bun.sleep(300)
+    expect(await eventually(() => processesWith(marker).length > 50)).toBe(true)
     for (const pid of processesWith(`--bind\0${place.workspace}\0`)) kill(Number(pid))
     expect(await running).toMatchObject({ end: { kind: 'broken' }, stdout: { head: 'before\n' } })
+    expect(processesWith(marker)).toEqual([])
     await shells.close()
   })
 

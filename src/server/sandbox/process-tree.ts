@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 
-/** How long a killed sandbox may take to die; only a process stuck in the kernel takes this long. */
+/** How long a killed session may take to die; only a process stuck in the kernel takes this long. */
 const DEATH_TIMEOUT_MS = 5_000
 
 /** The monitor's child is all that counts; those below it end with it. */
@@ -30,11 +30,31 @@ export function killProcess(pid: number, signal: 'SIGKILL' | 'SIGINT' = 'SIGKILL
 /** Kills the processes of a terminal's session, in whatever groups they are; again, until none is left. */
 export async function killSession(sessionId: number): Promise<void> {
   for (let tries = 0; tries < SESSION_TRIES; tries++) {
-    const members = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && sessionOf(pid) === sessionId)
+    const members = livingIn(sessionId)
     if (members.length === 0) return
-    for (const pid of members) killProcess(Number(pid))
+    for (const pid of members) killProcess(pid)
     await Bun.sleep(1)
   }
+}
+
+/**
+ * Waits until no process of the session is alive. The first process of a sandbox is of its monitor's session, and when
+ * it is dead the kernel has already ended all others in there, of whatever session.
+ */
+export async function waitForSession(sessionId: number): Promise<void> {
+  const giveUpAt = performance.now() + DEATH_TIMEOUT_MS
+  for (
+    let pause = 1;
+    livingIn(sessionId).length > 0 && performance.now() < giveUpAt;
+    pause = Math.min(pause * 2, 50)
+  ) {
+    await Bun.sleep(pause)
+  }
+}
+
+function livingIn(sessionId: number): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return pids.filter((pid) => sessionOf(pid) === sessionId).map(Number)
 }
 
 /** "pid (name) state ppid pgrp session …", where the name may hold anything. A zombie is in none. */
@@ -42,7 +62,7 @@ function sessionOf(pid: string): number | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return state === 'Z' ? null : Number(session)
+    return state === 'Z' || state === 'X' ? null : Number(session)
   } catch {
     return null
   }
@@ -94,31 +114,5 @@ function childrenOf(pid: number, thread = pid): number[] {
     return text === '' ? [] : text.split(' ').map(Number)
   } catch {
     return []
-  }
-}
-
-/**
- * Waits until `pid` is dead: gone, or a zombie. When the first process of a pid namespace is that, the kernel has
- * already ended all others in it. `groupId` guards against a reused pid.
- */
-export async function waitForDeath(pid: number, groupId: number): Promise<void> {
-  const giveUpAt = performance.now() + DEATH_TIMEOUT_MS
-  for (
-    let pause = 1;
-    isAlive(pid, groupId) && performance.now() < giveUpAt;
-    pause = Math.min(pause * 2, 50)
-  ) {
-    await Bun.sleep(pause)
-  }
-}
-
-function isAlive(pid: number, groupId: number): boolean {
-  try {
-    // "pid (name) state ppid pgrp …", where the name may hold anything.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return state !== 'Z' && state !== 'X' && group === String(groupId)
-  } catch {
-    return false
   }
 }

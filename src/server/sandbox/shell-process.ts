@@ -5,7 +5,7 @@ import { runVariable } from '../operation/sweep.ts'
 import { sandboxEnvironment } from './bwrap-args.ts'
 import { commandLine, type Place, type Script } from './command-line.ts'
 import type { Isolation } from './isolation.ts'
-import { killGroup, killProcess, killSession, membersOf, waitForDeath } from './process-tree.ts'
+import { killGroup, killProcess, killSession, membersOf, waitForSession } from './process-tree.ts'
 
 /** How long a monitor may take to see that its sandbox was killed. */
 const MONITOR_MS = 500
@@ -41,7 +41,6 @@ export class ShellProcess {
   readonly ended: Promise<ShellEnd>
   readonly #child: Bun.Subprocess
   #isKilled = false
-  #dying: readonly number[] = []
 
   /** Throws when nothing can be spawned. */
   constructor(kind: ShellKind, io: ShellFds | ShellTerminal) {
@@ -54,12 +53,12 @@ export class ShellProcess {
   async #end(): Promise<ShellEnd> {
     await this.#child.exited
     const { exitCode, signalCode } = this.#child
-    // bubblewrap's monitor that ended by itself saw the end of all. One that was killed did not; and without a sandbox
-    // there is nobody who did: background children must not outlive the call.
+    // bubblewrap's monitor that ended by itself saw the end of all. One that was killed, by us or by others, did not; and
+    // without a sandbox there is nobody who did: background children must not outlive the call.
     if (!this.isSandbox || signalCode !== null) killGroup(this.pid)
+    if (this.isSandbox && signalCode !== null) await waitForSession(this.pid)
     // At a terminal a shell puts each job into a group of its own.
     if (!this.isSandbox && this.terminal !== undefined) await killSession(this.pid)
-    await Promise.all(this.#dying.map((one) => waitForDeath(one, this.pid)))
     return { exitCode, signal: signalCode === null ? null : String(signalCode) }
   }
 
@@ -67,10 +66,10 @@ export class ShellProcess {
   async kill(): Promise<ShellEnd> {
     const { pid } = this
     this.#isKilled = true
-    this.#dying = this.isSandbox ? membersOf(pid) : []
+    const members = this.isSandbox ? membersOf(pid) : []
     // The monitor is spared for a moment: it tells the end of all, and reaps what would else be left to init.
-    for (const one of this.#dying) killProcess(one)
-    if (this.#dying.length === 0) killGroup(pid)
+    for (const one of members) killProcess(one)
+    if (members.length === 0) killGroup(pid)
     const timer = setTimeout(() => {
       const { exitCode, signalCode } = this.#child
       if (exitCode === null && signalCode === null) killGroup(pid)
