@@ -109,15 +109,22 @@ export class Container implements CallContainer, Posting {
     return this.#posted
   }
 
+  /** Calls that it has answered. */
+  get answers(): number {
+    return this.pacing.answers
+  }
+
   /** Looks at the container's health, besides the link's own attempts; null when it gave no answer in time. */
   async check(timeoutMs: number): Promise<ContainerStatus | null> {
+    const { answers } = this
     const seen = await lookAt(this.core, this.addr, timeoutMs, this.#stopped.signal)
     if (this.#stopped.signal.aborted) return null
     if (seen.kind === 'answered') {
       if (this.link === 'unknown' || this.link === 'up') this.#meet(seen)
       return seen.status
     }
-    if (this.link === 'up') {
+    // Calls that are answered, or on their way, tell better whether it is there.
+    if (this.link === 'up' && this.inFlight === 0 && this.answers === answers) {
       this.pacing.failed(seen.message, 0)
       this.send({ type: 'link.lost' })
     }

@@ -11,6 +11,8 @@ export interface Pause {
 /** Pauses that grow with failed attempts in a row. */
 export class Pacing {
   readonly #core: Core
+  /** Calls that were answered. */
+  answers = 0
   #failures = 0
   #pause: Pause = { ms: 0, reason: '' }
   #timer: unknown
@@ -37,6 +39,7 @@ export class Pacing {
 
   succeeded(): void {
     this.#failures = 0
+    this.answers += 1
   }
 
   /** Runs the task when the pause is over. */

@@ -7,7 +7,7 @@ import type { Roster } from './roster.ts'
 /** How long one look may take. */
 const checkTimeoutMs = 5_000
 
-/** Looks in a row without an answer until a container counts as dead: one is a suspicion. */
+/** Looks in a row without an answer, and no call answered between them, until a container counts as dead: one is a suspicion. */
 export const deadlyFailures = 3
 
 /** Until a container that is not well is looked at again; longer with every look that finds it so. */
@@ -36,11 +36,11 @@ export class Health {
 
   /** Looks once, tells the roster, and sets the time for the next look. One look at a time. */
   async look(container: PooledContainer): Promise<void> {
-    const { core, everyMs, roster, signal } = this.#parts
+    const { core, roster, signal } = this.#parts
     if (this.#looking.has(container)) return
     this.#looking.add(container)
     core.clock.clearTimeout(container.timer)
-    const status = await container.container.check(Math.min(checkTimeoutMs, everyMs))
+    const status = await container.container.check(checkTimeoutMs)
     this.#looking.delete(container)
     if (signal.aborted || !roster().has(container)) return
     this.#tell(container, status)
@@ -57,11 +57,14 @@ export class Health {
     if (status?.status === 'ok') {
       container.unanswered = 0
       container.troubledLooks = 0
+      container.showsLife()
       roster.answered(container, status)
       return
     }
     container.troubledLooks += 1
-    container.unanswered = status === null ? container.unanswered + 1 : 0
+    // One that answers calls is too busy to say how it is.
+    if (status === null) container.unanswered = container.showsLife() ? 1 : container.unanswered + 1
+    else container.unanswered = 0
     if (container.unanswered >= deadlyFailures)
       roster.lose(container, `${container.unanswered} looks at its health in a row brought no answer`)
     else

@@ -35,6 +35,7 @@ export class PooledContainer implements Choosable<PooledSlot> {
   timer: unknown
   #held = 0
   #identity: string | undefined
+  #answersSeen = 0
 
   constructor(
     readonly addr: string,
@@ -43,6 +44,14 @@ export class PooledContainer implements Choosable<PooledSlot> {
     readonly index: number | undefined,
     readonly container: Container,
   ) {}
+
+  /** Whether it has answered a call since this was asked last. */
+  showsLife(): boolean {
+    const { answers } = this.container
+    const isAlive = answers > this.#answersSeen
+    this.#answersSeen = answers
+    return isAlive
+  }
 
   /** Remembers whose workspaces its slots are. */
   know(status: ContainerStatus): void {

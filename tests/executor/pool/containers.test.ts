@@ -174,4 +174,20 @@ describe('health', () => {
     await released
     expect(script.pool.stats().slots).toEqual({ ...counts, free: 2, resetting: 0 })
   })
+
+  test('one that answers calls is not dead, however long it does not say how it is', async () => {
+    await using script = await start(['one:1'])
+    const lease = await script.pool.acquire()
+    script.health = () => new Promise<never>(() => {})
+    script.manual()
+    for (let round = 0; round < 10; round += 1) {
+      const call = lease.bash('x')
+      await pass(script, 5_000)
+      the(script.posts[round]).succeed()
+      expect((await call).success).toBe(true)
+    }
+    expect([script.pool.stats().containers[0]?.state, lease.signal.aborted]).toEqual(['suspect', false])
+    await pass(script, 30_000)
+    expect(lease.signal.aborted).toBe(true)
+  })
 })
