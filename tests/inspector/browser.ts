@@ -52,7 +52,11 @@ export async function openViewer(url: string): Promise<Viewer> {
     [Symbol.asyncDispose]: async () => {
       viewer.kill()
       await viewer.exited
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+      // Its last child processes may still write there.
+      do {
+        await rm(folder, { recursive: true, force: true })
+        await Bun.sleep(100)
+      } while (existsSync(folder))
     },
   }
 }
