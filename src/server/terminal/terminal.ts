@@ -13,7 +13,7 @@ import { Screen } from './screen.ts'
 const MAX_UNSENT_BYTES = 1_048_576
 /** A program that does not read its keys gets no answers to what it asks. */
 const MAX_UNSENT_ANSWERS = 4_096
-/** A program that waits for keys has printed nothing for so long. */
+/** A program that waits for keys has done so, and printed nothing, for so long. */
 const QUIET_MS = 100
 /** The same when it has printed nothing at all since it was sent keys: perhaps they have not reached it. */
 const SILENT_MS = 500
@@ -39,7 +39,7 @@ export class Terminal {
   readonly #feed: Feed
   #end: ShellEnd | null = null
   #lastOutputAt = 0
-  #lastKeysAt = 0
+  #lastKeysAt = performance.now()
 
   /** Throws when nothing can be spawned. */
   constructor(
@@ -140,23 +140,38 @@ export class Terminal {
   /** Waits until a program waits for keys, for at least `minMs` and at most `maxMs`. */
   async wait({ minMs, maxMs, signal }: WaitOptions): Promise<WaitEnd> {
     const startedAt = performance.now()
+    // Since when a program waits for keys, at every look, and has printed nothing. What it printed just before it began
+    // to wait may be on its way through the kernel: so one look is not enough.
+    let since = startedAt
     for (;;) {
-      const waited = performance.now() - startedAt
+      const now = performance.now()
+      const waited = now - startedAt
       if (signal.aborted) return 'aborted'
       if (this.#end !== null) return 'ended'
-      if (waited >= minMs && this.#waitsForKeys()) return 'waits-for-keys'
+      since = this.#waitsForKeys() ? Math.max(since, this.#lastOutputAt) : now
+      const quietMs = this.#lastOutputAt > this.#lastKeysAt ? QUIET_MS : SILENT_MS
+      if (waited >= minMs && now - since >= quietMs) return 'waits-for-keys'
       if (waited >= maxMs) return 'time-over'
       await Bun.sleep(Math.min(LOOK_EVERY_MS, maxMs - waited))
     }
   }
 
   #waitsForKeys(): boolean {
-    const now = performance.now()
-    const isAnswered = this.#lastOutputAt > this.#lastKeysAt
-    const quietMs = isAnswered ? now - this.#lastOutputAt : now - this.#lastKeysAt
-    if (!this.#feed.isDrawn || quietMs < (isAnswered ? QUIET_MS : SILENT_MS)) return false
+    if (!this.#feed.isDrawn) return false
     const activity = activityBelow(this.#pty.pid)
     return activity === 'reading' || (activity === 'asleep' && this.#pty.takesKeys)
+  }
+
+  /** Waits for `ms`, or until the shell is gone. */
+  async pause(ms: number, signal: AbortSignal): Promise<WaitEnd> {
+    const until = performance.now() + ms
+    for (;;) {
+      const left = until - performance.now()
+      if (signal.aborted) return 'aborted'
+      if (this.#end !== null) return 'ended'
+      if (left <= 0) return 'time-over'
+      await Bun.sleep(Math.min(LOOK_EVERY_MS, left))
+    }
   }
 
   /** Ends it with all its processes, and forgets the screen; resolves when they are dead. */

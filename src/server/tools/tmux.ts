@@ -109,7 +109,7 @@ async function start(visit: Visit): Promise<ToolResult> {
 }
 
 async function sendKeys(visit: Visit): Promise<ToolResult> {
-  const { args, context } = visit
+  const { args, context, signal } = visit
   const minMs = args.min_wait_s * 1000
   const leftMs = () => visit.deadline - performance.now()
   if (minMs > context.timeoutS * 1000) {
@@ -133,8 +133,9 @@ async function sendKeys(visit: Visit): Promise<ToolResult> {
       stateful: true,
     })
   }
-  const limitMs = args.block ? Math.min((args.max_wait_s ?? Infinity) * 1000, leftMs()) : minMs
-  const waited = await opened.wait({ minMs, maxMs: Math.max(limitMs, 0), signal: visit.signal })
+  const waited = args.block
+    ? await opened.wait({ minMs, maxMs: Math.min((args.max_wait_s ?? Infinity) * 1000, leftMs()), signal })
+    : await opened.pause(Math.min(minMs, leftMs()), signal)
   return sentResult(visit, waited, opened)
 }
 
