@@ -31,7 +31,7 @@ export interface SandboxServer {
 const HARD_BODY_LIMIT = 2 ** 50
 
 /** How long clients may take to read the last answers. */
-const DELIVERY_MS = 5_000
+const DELIVERY_MS = 3_000
 
 /**
  * Starts a sandbox server: an HTTP server of the base protocol with `slots` isolated workspaces.
