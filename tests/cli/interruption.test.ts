@@ -140,9 +140,10 @@ describe('a server that is killed in mid-run', () => {
     ])
     for (const { outcome, error } of records) if (outcome !== 'exited') expect(error).not.toBe('')
     expect(records[2]?.error).toStartWith('Not run: call 1 of this trajectory ended as unknown')
-    expect(records[6]?.error).toContain('no slot is left (the reset of slot_')
-    expect(records[6]?.error).toContain('Failed after 3 attempts')
-    expect(stderr).toContain('is not used until a reset succeeds; its reset failed: Failed after 3 attempts')
+    // Which is seen first: that its slots cannot be reset, or that the container says nothing.
+    expect(records[6]?.error).toMatch(
+      /no slot is left \((the reset of slot_.* failed|container .* is lost): /,
+    )
     expect(stderr).toContain(
       '5 calls did not run, or nobody knows whether they ran. To run their trajectories',
     )

@@ -42,7 +42,7 @@ export class SlotsLeft implements Disposable {
     const { slots, containers } = this.#stats()
     if (slots.total > this.peak.slots)
       Object.assign(this.peak, { slots: slots.total, containers: containers.length })
-    if (slots.total > slots.faulted) {
+    if (hasUsable(containers)) {
       clearTimeout(this.#timer)
       this.#timer = undefined
     } else this.#timer ??= setTimeout(() => this.#end(), this.#patienceMs)
@@ -55,7 +55,11 @@ export class SlotsLeft implements Disposable {
   /** A slot in quarantine may have come back without a word. */
   #end(): void {
     this.#timer = undefined
-    const { slots } = this.#stats()
-    if (slots.total === slots.faulted) this.#none.abort(new Error(this.#lastLoss))
+    if (!hasUsable(this.#stats().containers)) this.#none.abort(new Error(this.#lastLoss))
   }
+}
+
+/** The loss of a container is told before its slots leave. */
+function hasUsable(containers: PoolStats['containers']): boolean {
+  return containers.some(({ state, slots }) => state !== 'lost' && slots.total > slots.faulted)
 }
