@@ -7,7 +7,7 @@ import { setText, the } from './dom.ts'
 import { type Connection, follow, loadTrace, recordingOf, traceText } from './feed.ts'
 import { Grid } from './grid.ts'
 import { Paced } from './paced.ts'
-import { Playback } from './playback.ts'
+import { type Mode, Playback, type View } from './playback.ts'
 import { PostsPanel } from './posts-panel.ts'
 import type { Recording } from './recording.ts'
 import { Search } from './search.ts'
@@ -40,18 +40,8 @@ class Page {
     () => this.#changed(),
   )
   readonly #lists = [
-    new Paced(
-      the('posts-panel', HTMLElement),
-      { live: 400, replay: 400, paused: 0 },
-      (view) => this.#posts.render(view),
-      () => this.#changed(),
-    ),
-    new Paced(
-      the('timeline-panel', HTMLElement),
-      { live: 400, replay: 0, paused: 0 },
-      (view) => this.#timeline.render(view),
-      () => this.#changed(),
-    ),
+    this.#paced('posts-panel', { live: 400, replay: 400, paused: 0 }, (view) => this.#posts.render(view)),
+    this.#paced('timeline-panel', { live: 400, replay: 0, paused: 0 }, (view) => this.#timeline.render(view)),
   ]
   readonly #lit = new Set<string>()
   #recording: Recording
@@ -110,6 +100,17 @@ class Page {
     })
   }
 
+  #paced(id: string, everyMs: Readonly<Record<Mode, number>>, draw: (view: View) => void): Paced {
+    const paced = new Paced(everyMs, () => draw(this.#playback.view()))
+    const observer = new IntersectionObserver((entries) => {
+      const comes = !paced.isSeen
+      paced.isSeen = entries.at(-1)?.isIntersecting ?? true
+      if (comes && paced.isSeen) this.#changed()
+    })
+    observer.observe(the(id, HTMLElement))
+    return paced
+  }
+
   /** Somebody did something: it is shown at once. */
   #changed(): void {
     this.#isAwaited = true
@@ -152,7 +153,7 @@ class Page {
     this.#totals.render(view)
     this.#detail.render(view, this.#selected)
     this.#charts.render(view, this.#selected)
-    const behindAt = Math.min(...this.#lists.map((list) => list.render(view, now, this.#isAwaited)))
+    const behindAt = Math.min(...this.#lists.map((list) => list.render(view.mode, now, this.#isAwaited)))
     this.#isAwaited = false
     this.#controls.render(view)
     this.#charts.light(this.#lit, now)
