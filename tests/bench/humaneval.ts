@@ -5,6 +5,7 @@
  *
  * Stack: first call to last result of the job's 164 trajectories (write the program, run it) over one executor, one
  * server and `--slots` slots, which are emptied between two trajectories. Bare: `xargs -P` over the same programs.
+ * Plain: the same, each in a bubblewrap with the arguments of our sandboxes and nothing else: what isolation costs here.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,6 +14,9 @@ import { parseArgs } from 'node:util'
 import * as v from 'valibot'
 import { SandboxExecutor } from '../../mod.ts'
 import { startSandboxServer } from '../../src/server/mod.ts'
+import { sandboxSettings } from '../../src/server/options.ts'
+import { bwrapArgs } from '../../src/server/sandbox/bwrap-args.ts'
+import { prepareIsolation } from '../../src/server/sandbox/prepare-isolation.ts'
 
 const { values, positionals } = parseArgs({
   options: { pairs: { type: 'string', default: '9' }, slots: { type: 'string', default: '8' } },
@@ -52,12 +56,38 @@ async function throughStack(): Promise<{ readonly seconds: number; readonly succ
   return { seconds: (performance.now() - begin) / 1000, succeeded }
 }
 
-async function bare(dir: string): Promise<number> {
+/** Seconds for all programs, each run by `command`, in which `{}` is the number of the program. */
+async function overPrograms(dir: string, command: readonly string[]): Promise<number> {
   const begin = performance.now()
-  const command = `ls ${dir} | xargs -P ${slotCount} -I{} sh -c 'cd ${dir}/{} && python3 solution.py > /dev/null 2>&1'`
-  const child = Bun.spawn(['sh', '-c', command], { env: { PATH: '/usr/bin:/bin' } })
-  if ((await child.exited) !== 0) throw new Error('A bare program failed')
+  const script = 'd=$1 n=$2; shift 2; ls "$d" | xargs -P "$n" -I{} "$@"'
+  const argv = ['sh', '-c', script, 'sh', dir, String(slotCount), ...command]
+  const child = Bun.spawn(argv, { env: { PATH: '/usr/bin:/bin' } })
+  if ((await child.exited) !== 0) throw new Error('A program failed')
   return (performance.now() - begin) / 1000
+}
+
+const program = 'python3 solution.py > /dev/null 2>&1'
+
+function bareCommand(dir: string): string[] {
+  return ['sh', '-c', `cd ${dir}/{} && ${program}`]
+}
+
+async function plainCommand(dir: string, systemDir: string): Promise<string[]> {
+  const { limits } = sandboxSettings({})
+  const more = {
+    run: crypto.randomUUID(),
+    network: false,
+    bwrapPath: undefined,
+    owner: null,
+    hiddenDataDir: null,
+  }
+  const isolation = await prepareIsolation({ kind: 'bubblewrap', systemDir, limits, ...more })
+  if (isolation.kind === 'none') throw new Error('There is no bubblewrap')
+  const { seccompFile, bwrapPath } = isolation
+  const seccompFd = seccompFile === null ? null : 4
+  const setup = { ...isolation, workspace: `${dir}/{}`, tmpBytes: limits.tmpBytes, network: false, seccompFd }
+  const filtered = ['sh', '-c', 'exec 4< "$0" && exec "$@"', seccompFile ?? '/dev/null']
+  return [...filtered, bwrapPath, ...bwrapArgs(setup), 'sh', '-c', program]
 }
 
 function writePrograms(): string {
@@ -74,22 +104,37 @@ function writePrograms(): string {
 }
 
 const dir = writePrograms()
-const ratios: number[] = []
+const systemDir = mkdtempSync(join(tmpdir(), 'humaneval-system-'))
+const found: Record<'stack' | 'plain' | 'bare', number[]> = { stack: [], plain: [], bare: [] }
 try {
-  for (let pair = 0; pair < Number(values.pairs); pair++) {
-    const isBareFirst = pair % 2 === 0
-    const first = isBareFirst ? await bare(dir) : 0
-    const { seconds, succeeded } = await throughStack()
-    const bareSeconds = isBareFirst ? first : await bare(dir)
-    ratios.push(seconds / bareSeconds)
-    console.log(
-      `pair ${pair + 1}: stack ${seconds.toFixed(2)} s (${succeeded} succeeded), bare ${bareSeconds.toFixed(2)} s, ratio ${(seconds / bareSeconds).toFixed(3)}`,
-    )
+  const plain = await plainCommand(dir, systemDir)
+  const runs = {
+    stack: async () => {
+      const { seconds, succeeded } = await throughStack()
+      const calls = [...trajectories.values()].flat().length
+      if (succeeded !== calls) throw new Error(`${succeeded} of ${calls} calls succeeded`)
+      return seconds
+    },
+    plain: () => overPrograms(dir, plain),
+    bare: () => overPrograms(dir, bareCommand(dir)),
+  }
+  const kinds = ['stack', 'plain', 'bare'] as const
+  for (let round = 0; round < Number(values.pairs); round++) {
+    // Another order each time, so that none is always the one after a break.
+    for (let at = 0; at < kinds.length; at++) {
+      const kind = kinds[(round + at) % kinds.length] ?? 'bare'
+      found[kind].push(await runs[kind]())
+    }
+    console.log(kinds.map((kind) => `${kind} ${found[kind].at(-1)?.toFixed(2)} s`).join(', '))
   }
 } finally {
   rmSync(dir, { recursive: true, force: true })
+  rmSync(systemDir, { recursive: true, force: true })
 }
-ratios.sort((a, b) => a - b)
+const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN
+const ratio = (over: readonly number[], under: readonly number[]) =>
+  median(over.map((seconds, at) => seconds / (under[at] ?? NaN))).toFixed(2)
 console.log(
-  `median ratio ${ratios[Math.floor(ratios.length / 2)]?.toFixed(3)} over ${ratios.length} pairs, ${slotCount} slots`,
+  `median ratios of ${found.bare.length} rounds, ${slotCount} slots: stack/bare ${ratio(found.stack, found.bare)}, ` +
+    `plain/bare ${ratio(found.plain, found.bare)}, stack/plain ${ratio(found.stack, found.plain)}`,
 )

@@ -10,8 +10,12 @@ import { join } from 'node:path'
 import { createSandbox } from '../../src/server/sandbox.ts'
 
 /** The server that is killed: starts its sandboxes over and over, or runs commands in all slots. */
-async function victim(mode: string, dataDir: string): Promise<void> {
-  const sandbox = await createSandbox({ slots: 4, dataDir })
+async function victim(mode: string, dataDir: string, bwrapPath: string | undefined): Promise<void> {
+  const sandbox = await createSandbox({
+    slots: 4,
+    dataDir,
+    ...(bwrapPath === undefined ? {} : { bwrapPath }),
+  })
   console.log('up')
   const body = (path: string, json: object) =>
     new Request(`http://127.0.0.1${path}`, {
@@ -27,7 +31,7 @@ async function victim(mode: string, dataDir: string): Promise<void> {
       else {
         const hides = '(setsid sh -c "sleep 30 & sleep 30" > /dev/null 2>&1 &)'
         // Half of the slots are always in the middle of a command, the others between two.
-        const command = `sleep 0.03 & ${hides}; head -c 9999 /dev/zero; wait %1; sleep ${index < 2 ? 30 : 0}`
+        const command = `touch ran; sleep 0.03 & ${hides}; head -c 9999 /dev/zero; wait %1; sleep ${index < 2 ? 30 : 0}`
         await sandbox.handler(body('/execute', { slot_id, tool: 'bash', args: { command }, timeout: 60 }))
       }
     }
@@ -36,7 +40,7 @@ async function victim(mode: string, dataDir: string): Promise<void> {
 }
 
 /** Processes whose arguments contain `marker`, and all that hang below them. */
-function left(marker: string): string[] {
+export function left(marker: string): string[] {
   const found: string[] = []
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid) || pid === String(process.pid)) continue
@@ -59,6 +63,14 @@ function left(marker: string): string[] {
 export const crashModes = ['start', 'load', 'hidden'] as const
 export type CrashMode = (typeof crashModes)[number]
 
+/** A server of its own, which works by now. */
+export async function startVictim(mode: CrashMode, dataDir: string, ...bwrapPath: string[]) {
+  const argv = [process.execPath, import.meta.path, 'victim', mode, dataDir, ...bwrapPath]
+  const child = Bun.spawn(argv, { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' })
+  await child.stdout.getReader().read()
+  return child
+}
+
 /** What is left of servers that were killed `times` times in `mode`, at moments spread over `spreadMs`. */
 export async function crash(mode: CrashMode, times: number, spreadMs = 120): Promise<string[]> {
   const found: string[] = []
@@ -66,9 +78,7 @@ export async function crash(mode: CrashMode, times: number, spreadMs = 120): Pro
     const place = mkdtempSync(join(tmpdir(), 'sandbox-crash-'))
     // `hidden`: a data directory that only its owner can reach by its path.
     const dataDir = mode === 'hidden' ? join(place, 'data') : place
-    const argv = [process.execPath, import.meta.path, 'victim', mode, dataDir]
-    const child = Bun.spawn(argv, { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' })
-    await child.stdout.getReader().read()
+    const child = await startVictim(mode, dataDir)
     await Bun.sleep((time / times) * spreadMs)
     child.kill('SIGKILL')
     await child.exited
@@ -80,8 +90,8 @@ export async function crash(mode: CrashMode, times: number, spreadMs = 120): Pro
 }
 
 if (import.meta.main) {
-  const [first = '40', mode = '', dataDir = ''] = process.argv.slice(2)
-  if (first === 'victim') await victim(mode, dataDir)
+  const [first = '40', mode = '', dataDir = '', bwrapPath] = process.argv.slice(2)
+  if (first === 'victim') await victim(mode, dataDir, bwrapPath)
   else {
     for (const mode of crashModes) {
       const found = await crash(mode, Number(first))

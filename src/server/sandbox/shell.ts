@@ -106,10 +106,17 @@ export class Shell {
 
   /** Gives it its one command, and hands out what that prints as it comes. */
   give(command: string, { stdin, onOutput }: CommandInput = {}): void {
-    const fd = this.#commandFd
-    if (fd === null) return
     this.#onOutput = onOutput
     const message = commandMessage(command, stdin)
+    // Not before it waits for one: a sandbox that is still being made outlives a server that dies now, and would run it.
+    void this.ready.then((isReady) => {
+      if (isReady) this.#send(message)
+    })
+  }
+
+  #send(message: Buffer): void {
+    const fd = this.#commandFd
+    if (fd === null) return
     if (message.length <= PIPE_BYTES) {
       try {
         writeSync(fd, message)
