@@ -49,7 +49,8 @@ export interface SandboxServerOptions {
   readonly token?: string
   /**
    * Called with each entry of the server's log: start and stop, refused requests, sandboxes that failed, at level `debug`
-   * every call. Never holds tokens, commands, outputs or environments. What it throws is not caught. Default none.
+   * every call. Never holds tokens, commands, outputs or environments. What it throws disturbs no call, and is reported as
+   * uncaught. Default none.
    */
   readonly onLog?: (entry: LogEntry) => void
   /**

@@ -5,7 +5,7 @@ import { Drain } from './drain.ts'
 import { createHandler, type Handler } from './handler.ts'
 import { type LedgerOptions, openLedger } from './ledger/ledger.ts'
 import type { Tell } from './operation/events.ts'
-import { logEntry } from './operation/log.ts'
+import { type LogEntry, logEntry } from './operation/log.ts'
 import { ServerMetrics } from './operation/server-metrics.ts'
 import {
   type SandboxOptions,
@@ -125,10 +125,21 @@ function teller(metrics: ServerMetrics, { onLog, onCall }: SandboxSettings): Tel
   return (event) => {
     metrics.tell(event)
     const entry = onLog === undefined ? null : logEntry(event, new Date())
-    if (entry !== null) onLog?.(entry)
+    if (entry !== null) logTo(entry, onLog)
     if (event.type === 'call.started') onCall?.({ ...event, type: 'started' })
     if (event.type === 'call.finished' && event.outcome !== 'not-run')
       onCall?.({ ...event, type: 'finished' })
+  }
+}
+
+/** A log that throws must not cost a call its result; its error is reported as uncaught. */
+function logTo(entry: LogEntry, onLog: SandboxSettings['onLog']): void {
+  try {
+    onLog?.(entry)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { join } from 'node:path'
 import type { LogEntry } from '../../src/server/mod.ts'
 import type { Sandbox } from '../../src/server/sandbox.ts'
 import { scrape } from './scrape.ts'
@@ -128,4 +129,27 @@ test('the log tells what an operator needs, and no secret', async () => {
   for (const { time } of entries) expect(new Date(time).toISOString()).toBe(time)
   const text = JSON.stringify(entries)
   for (const secret of ['secret', token]) expect(text).not.toContain(secret)
+})
+
+test('a log that throws costs no call its result; its error is reported as uncaught', async () => {
+  const server = join(import.meta.dir, '../../src/server/mod.ts')
+  const script = `
+    const { startSandboxServer } = await import(${JSON.stringify(server)})
+    process.on('uncaughtException', (error) => console.log('uncaught', error.message))
+    const onLog = ({ event }) => { throw new Error(event) }
+    const server = await startSandboxServer({ slots: 1, isolation: 'none', onLog })
+    const body = JSON.stringify({ slot_id: 'slot_0', tool: 'bash', args: { command: 'echo well' } })
+    const answer = await fetch(server.url + '/execute', { method: 'POST', body: Buffer.from(body) })
+    console.log((await answer.json()).output)
+    await server.stop()`
+  const child = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe' })
+  const lines = (await new Response(child.stdout).text()).trim().split('\n')
+  expect(lines).toEqual([
+    'uncaught server.started',
+    'uncaught call.started',
+    'uncaught call.finished',
+    'well',
+    'uncaught server.stopping',
+    'uncaught server.stopped',
+  ])
 })
