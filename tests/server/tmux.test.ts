@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, spyOn, test } from 'bun:test'
 import { createSandbox, type Sandbox } from '../../src/server/sandbox.ts'
 import { Screen } from '../../src/server/terminal/screen.ts'
 import {
+  baseUrl,
   bash,
   eventually,
   hasBubblewrap,
@@ -11,6 +12,7 @@ import {
   useSandboxes,
 } from './support.ts'
 import { recordingOf, replay, run, screen, tmux } from './terminal-support.ts'
+import { begun, cancel, postV2, resultsOf } from './v2-support.ts'
 
 const newSandbox = useSandboxes()
 
@@ -54,7 +56,7 @@ describe.skipIf(!hasBubblewrap)('one terminal for many calls', () => {
     expect(await run(sandbox, ['echo one', 'Enter'])).toBe('$ echo one\none\n$')
     expect(await run(sandbox, 'echo two\n')).toEndWith('\n$ echo two\ntwo\n$')
     await run(sandbox, ['cat', 'Enter'])
-    expect(lastLine(await run(sandbox, 'typed'))).toBe('typed')
+    expect(await run(sandbox, 'typed')).toEndWith('\n$ cat\ntyped')
     await run(sandbox, ['C-c'])
   })
 
@@ -204,12 +206,64 @@ describe.skipIf(!hasBubblewrap)('the life of a terminal', () => {
   test('an error of the emulator costs the screen, not the terminal', async () => {
     const sandbox = await newSandbox()
     await run(sandbox, 'x=kept; echo before')
-    const draw = spyOn(Screen.prototype, 'draw').mockRejectedValueOnce(new Error('an error of the emulator'))
-    await run(sandbox, ['clear', 'Enter'])
-    draw.mockRestore()
-    expect(await run(sandbox, 'echo $x')).toEndWith('\nkept\n$')
+    const draw = spyOn(Screen.prototype, 'draw').mockImplementation(() => {
+      draw.mockRestore()
+      return Promise.reject(new Error('an error of the emulator'))
+    })
+    await run(sandbox, 'echo after')
+    expect(await run(sandbox, 'echo $x')).toEndWith('kept\n$')
     expect(await screen(sandbox)).not.toContain('before')
     expect(await replay(await recordingOf(sandbox))).toBe(await screen(sandbox))
+  })
+
+  test('a wait is given up when its call is cancelled, and the terminal lives on', async () => {
+    const sandbox = await newSandbox()
+    await tmux(sandbox, 'start')
+    const args = { action: 'send_keys', keys: 'sleep 1000', block: true }
+    const call = { slot_id: 'slot_0', tool: 'tmux', args, execution_id: 'waits', timeout: 20 }
+    const response = await postV2(sandbox, '/v2/batch', [call])
+    await begun(sandbox, 1)
+    expect(await cancel(sandbox, ['waits'])).toMatchObject({ cancelled: ['waits'] })
+    const [result] = await resultsOf(response)
+    expect(result).toMatchObject({
+      success: false,
+      error: 'The keys were sent, their effect was not awaited: the call was cancelled',
+      metadata: { stateful: true, cancelled: true },
+    })
+    expect(await run(sandbox, ['C-c'])).toContain('$ sleep 1000\n^C')
+  })
+
+  test('the end of the server ends a wait, and says so', async () => {
+    const sandbox = await newSandbox()
+    await tmux(sandbox, 'start')
+    const waiting = tmux(sandbox, 'send_keys', { keys: 'sleep 1000', min_wait_s: 15 })
+    await begun(sandbox, 1)
+    await sandbox.stop()
+    expect(await waiting).toMatchObject({
+      success: false,
+      error: 'The keys were sent, their effect was not awaited: the server stops',
+    })
+  })
+
+  test('a terminal that runs keeps its network, or the lack of it', async () => {
+    const token = 'a token of this test'.replaceAll(' ', '-')
+    const sandbox = await newSandbox({ network: true, token })
+    const start = async (allow_network: boolean) => {
+      const body = JSON.stringify({
+        slot_id: 'slot_0',
+        tool: 'tmux',
+        args: { action: 'start', allow_network },
+      })
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const request = new Request(`${baseUrl}/execute`, { method: 'POST', headers, body })
+      return (await sandbox.handler(request)).json()
+    }
+    expect(await start(false)).toMatchObject({ success: true })
+    expect(await start(false)).toMatchObject({ success: true })
+    expect(await start(true)).toMatchObject({
+      success: false,
+      error: 'Cannot change the network of a terminal that runs: stop it first',
+    })
   })
 
   test('keys that nobody reads are bounded', async () => {

@@ -98,3 +98,19 @@ test('links are text, and nothing more is kept of them', async () => {
   const screen = await screenWith('\x1b]8;;http://example.com\x07link\x1b]8;;\x07 text')
   expect(screen.lines(false)[0]).toBe('link text')
 })
+
+test('a hundred thousand links in one line cost no memory', async () => {
+  const screen = await screenWith('')
+  const before = process.memoryUsage().rss
+  for (let n = 0; n < 100; n++) {
+    const links = Array.from(
+      { length: 1_000 },
+      (_, m) => `\x1b]8;;http://example.com/${n}/${m}\x07a\x1b]8;;\x07\r`,
+    )
+    await screen.draw(links.join(''))
+  }
+  Bun.gc(true)
+  // Kept, they would be 360 MB.
+  expect(process.memoryUsage().rss - before).toBeLessThan(120_000_000)
+  expect(screen.lines(false)[0]).toBe('a')
+})
