@@ -1,0 +1,71 @@
+/**
+ * Cancellations and hang-ups at 0–12 ms and later, of commands that hide in sessions of their own (promise 10). When
+ * /cancel has answered nothing may be left of a call; after a hang-up and its grace neither; and the slot is usable.
+ *
+ *     bun tests/campaign/v2-cancels.ts [ends]        500 by default
+ */
+import { createSandbox } from '../../src/server/sandbox.ts'
+import { bash, eventually, processesWith } from '../server/support.ts'
+import { cancel, command, postV2, resultsOf } from '../server/v2-support.ts'
+
+const SLOTS = 8
+const GRACE_MS = 20
+
+export interface CancelTally {
+  readonly cancelled: number
+  readonly hungUp: number
+  /** They had ended before, or never begun. */
+  readonly otherwise: number
+  readonly violations: readonly string[]
+}
+
+export async function cancels(ends: number): Promise<CancelTally> {
+  const sandbox = await createSandbox({ slots: SLOTS }, { extended: { detachGraceMs: GRACE_MS } })
+  const violations: string[] = []
+  let [started, cancelled, hungUp, otherwise] = [0, 0, 0, 0]
+
+  const endOne = async (slot_id: string, index: number) => {
+    const id = `c-${crypto.randomUUID()}`
+    const hides = `(setsid sh -c 'sleep 60 & sleep 60' > /dev/null 2>&1 &); setsid sleep 60 & sleep 60`
+    const response = await postV2(sandbox, '/v2/batch', [
+      command(id, `export M=${id}; ${hides}`, { slot_id }),
+    ])
+    // Half of them while sandbox and command begin, the others at any moment up to 0.2 s.
+    await Bun.sleep(index % 2 === 0 ? Math.random() * 12 : Math.random() * 200)
+    if (index % 4 < 2) {
+      const lists = await cancel(sandbox, [id])
+      const survivors = processesWith(id)
+      if (survivors.length > 0) violations.push(`${id} lives after /cancel: ${survivors}`)
+      const [result] = await resultsOf(response)
+      if (result?.metadata.cancelled === true && lists.cancelled.includes(id)) cancelled += 1
+      else violations.push(`${id} was not cancelled: ${JSON.stringify([lists, result])}`)
+    } else {
+      await response.body?.cancel()
+      // Its slot is free when it has ended.
+      await bash(sandbox, 'true', { slot_id })
+      if (!(await eventually(() => processesWith(id).length === 0))) violations.push(`${id} lives on`)
+      const [again] = await resultsOf(
+        await postV2(sandbox, '/v2/batch', [command(id, `export M=${id}; ${hides}`, { slot_id })]),
+      )
+      if (again?.metadata.cancelled === true) hungUp += 1
+      else otherwise += 1
+    }
+    if (index % 10 === 0 && (await bash(sandbox, 'echo usable', { slot_id })).output !== 'usable') {
+      violations.push(`${slot_id} is not usable`)
+    }
+  }
+
+  await Promise.all(
+    Array.from({ length: SLOTS }, async (_, slot) => {
+      while (started < ends) await endOne(`slot_${slot}`, started++)
+    }),
+  )
+  await sandbox.stop()
+  return { cancelled, hungUp, otherwise, violations }
+}
+
+if (import.meta.main) {
+  const tally = await cancels(Number(process.argv[2] ?? 500))
+  console.log(JSON.stringify(tally, null, 2))
+  if (tally.violations.length + tally.otherwise > 0) process.exitCode = 1
+}
