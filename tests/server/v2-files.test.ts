@@ -149,6 +149,17 @@ describe('GET', () => {
     expect(await ask()).toBe('other')
   })
 
+  test('the hash is that of the file as it is, also when it was asked for long after the last change', async () => {
+    const { workspace, file } = await opened()
+    writeFileSync(join(workspace, 'f'), 'first')
+    // From here on hashes are remembered.
+    await Bun.sleep(1_050)
+    const etag = async () => (await file('f')).headers.get('etag')
+    expect([await etag(), await etag()]).toEqual([`"${sha256('first')}"`, `"${sha256('first')}"`])
+    writeFileSync(join(workspace, 'f'), 'other')
+    expect(await etag()).toBe(`"${sha256('other')}"`)
+  })
+
   test('what the client has is not sent again, and HEAD sends nothing', async () => {
     const { workspace, file } = await opened()
     writeFileSync(join(workspace, 'f'), 'text')

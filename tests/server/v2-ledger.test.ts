@@ -2,9 +2,13 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type LedgerOptions, openLedger } from '../../src/server/ledger/ledger.ts'
+import { type CallHooks, checkCall, type ServerContext } from '../../src/server/calls.ts'
+import { Drain } from '../../src/server/drain.ts'
+import { openLedger } from '../../src/server/ledger/ledger.ts'
+import { ReadyShells } from '../../src/server/sandbox/ready-shells.ts'
 import { createSandbox } from '../../src/server/sandbox.ts'
-import { bodyHash } from '../../src/server/v2/body-hash.ts'
+import { SlotTable } from '../../src/server/slot-table.ts'
+import { Execution } from '../../src/server/v2/execution.ts'
 import { useSandboxes } from './support.ts'
 import { batch, begun, command, healthOf, postV2, resultsOf } from './v2-support.ts'
 
@@ -27,6 +31,18 @@ function witness() {
   writeFileSync(file, '')
   const runs = () => readFileSync(file, 'latin1').split('\n').filter(Boolean)
   return { runs, tells: (id: string, then = 'true') => command(id, `echo ${id} >> ${file}; ${then}`) }
+}
+
+/** What calls share, without a server. */
+async function contextOf(place: string): Promise<ServerContext> {
+  const privateDir = join(place, 'private')
+  const isolation = { kind: 'none', run: 'test' } as const
+  return {
+    ...{ privateDir, isolation, network: false, tell: () => {}, drain: new Drain() },
+    slots: await SlotTable.open(place, privateDir, 1, null),
+    shells: new ReadyShells(isolation),
+    stop: new AbortController().signal,
+  }
 }
 
 const open = () => openSandbox({ slots: 2, isolation: 'none' })
@@ -127,6 +143,40 @@ test('no tool call can see or change it', async () => {
   expect(statSync(join(dataDir, '.sandbox-slots-ledger')).mode & 0o777).toBe(0o700)
 })
 
+test('nothing of a call runs before its begin is on the disk; when that fails, nothing runs', async () => {
+  const order: string[] = []
+  const call = {
+    kind: 'runnable',
+    executionId: 'a',
+    timeoutS: 1,
+    run: async ({ beforeRun }: CallHooks) => {
+      await beforeRun?.()
+      order.push('ran')
+      return { success: true, output: '', error: '', metadata: {} }
+    },
+  } as const
+  const ledger = await openLedger(newPlace(), { isDurable: true })
+  const disk = Promise.withResolvers<void>()
+  const execution = new Execution('a', new Uint8Array(32), null)
+  const ended = execution.run(call, ledger, disk.promise)
+  await Bun.sleep(1)
+  order.push('written')
+  disk.resolve()
+  await ended
+  expect(order).toEqual(['written', 'ran'])
+  await ledger.close()
+})
+
+test('a call whose begin cannot be written does not run', async () => {
+  const { runs, tells } = witness()
+  const context = await contextOf(newPlace())
+  const call = checkCall(context, tells('a'))
+  if (call.kind !== 'runnable') throw new Error('It should run')
+  const result = await call.run({ beforeRun: () => Promise.reject(new Error('EIO')) })
+  expect([result.code, result.error]).toEqual(['ledger_failed', 'Not run: EIO'])
+  expect(runs()).toEqual([])
+})
+
 test('without room for it nothing runs: 503, and the id may come again', async () => {
   const { runs, tells } = witness()
   const full = await createSandbox({ slots: 1, isolation: 'none' }, { ledger: { maxPages: 12 } })
@@ -144,88 +194,15 @@ test('without room for it nothing runs: 503, and the id may come again', async (
   }
 })
 
-describe('what the ledger remembers', () => {
-  const body = new Uint8Array(32)
-  const claim = (executionId: string, timeoutS = 0) => ({ executionId, body, timeoutS })
-  const withLedger = async (options: Partial<LedgerOptions>) =>
-    openLedger(newPlace(), { isDurable: true, ...options })
-
-  test('is bounded by age: a call is forgotten when its retention is over, not before', async () => {
-    const ledger = await withLedger({ retentionS: 0.2 })
-    for (const call of [claim('old'), claim('young', 60)]) ledger.claim(call)
-    await Promise.all([ledger.finish('old', 'x'), ledger.finish('young', 'x')])
-    expect(ledger.claim(claim('old')).kind).toBe('finished')
-    await Bun.sleep(1_300)
-    ledger.claim(claim('another'))
-    await ledger.finish('another', 'x')
-    // The young one could still be running by its timeout: a client may ask for it.
-    expect(['old', 'young'].map((id) => ledger.claim(claim(id)).kind)).toEqual(['new', 'finished'])
-    await ledger.close()
-  })
-
-  test('is bounded by bytes: the oldest results are dropped, and their calls never run again', async () => {
-    const ledger = await withLedger({ maxResultBytes: 1_000 })
-    for (let at = 0; at < 20; at++) {
-      ledger.claim(claim(`${at}`))
-      await ledger.finish(`${at}`, 'x'.repeat(100))
-    }
-    expect(ledger.resultOf('0')).toBe('')
-    expect(ledger.claim(claim('0'))).toEqual({ kind: 'finished', result: '' })
-    expect(ledger.resultOf('19')).toBe('x'.repeat(100))
-    await ledger.close()
-  })
-
-  test('a dropped result is told as what it is', async () => {
-    const sandbox = await createSandbox({ slots: 1, isolation: 'none' }, { ledger: { maxResultBytes: 1 } })
-    try {
-      const { runs, tells } = witness()
-      await batch(sandbox, [tells('a')])
-      const [again] = await batch(sandbox, [tells('a')])
-      expect([again?.code, again?.error]).toEqual(['interrupted', expect.stringContaining('no longer kept')])
-      expect(runs()).toEqual(['a'])
-    } finally {
-      await sandbox.stop()
-    }
-  })
-
-  test('what a killed server left unfinished is never run again', async () => {
-    const place = newPlace()
-    const killed = await openLedger(place, { isDurable: true })
-    killed.claim(claim('a'))
-    await killed.durable()
-    await killed.close()
-    const ledger = await openLedger(place, { isDurable: true })
-    expect(ledger.claim(claim('a')).kind).toBe('unfinished')
-    await ledger.close()
-  })
-
-  test('all who wait for the disk share its syncs', async () => {
-    const ledger = await withLedger({})
-    await Promise.all(
-      Array.from({ length: 500 }, (_, at) => {
-        ledger.claim(claim(`${at}`))
-        return ledger.durable()
-      }),
-    )
-    expect(ledger.syncs).toBeLessThan(10)
-    await ledger.close()
-  })
-
-  test('one of another version is refused by name', async () => {
-    const place = newPlace()
-    await (await openLedger(place, { isDurable: true })).close()
-    const file = join(place, '.sandbox-slots-ledger/ledger.sqlite')
-    const { Database } = await import('bun:sqlite')
-    const database = new Database(file)
-    database.run('PRAGMA user_version = 7')
-    database.close()
-    expect(openLedger(place, { isDurable: true })).rejects.toThrow(/\.sandbox-slots-ledger.*version 7/)
-  })
-})
-
-test('two calls are the same when their JSON is, whatever the order of the keys', () => {
-  const call = { slot_id: 's', tool: 't', args: { a: [1, { b: 2, c: 3 }], d: 4 }, timeout: 1 }
-  const shuffled = { timeout: 1, args: { d: 4, a: [1, { c: 3, b: 2 }] }, tool: 't', slot_id: 's', live: true }
-  expect(bodyHash(shuffled)).toEqual(bodyHash(call))
-  expect(bodyHash({ ...call, args: { a: [{ b: 2, c: 3 }, 1], d: 4 } })).not.toEqual(bodyHash(call))
+test('a dropped result is told as what it is', async () => {
+  const sandbox = await createSandbox({ slots: 1, isolation: 'none' }, { ledger: { maxResultBytes: 1 } })
+  try {
+    const { runs, tells } = witness()
+    await batch(sandbox, [tells('a')])
+    const [again] = await batch(sandbox, [tells('a')])
+    expect([again?.code, again?.error]).toEqual(['interrupted', expect.stringContaining('no longer kept')])
+    expect(runs()).toEqual(['a'])
+  } finally {
+    await sandbox.stop()
+  }
 })

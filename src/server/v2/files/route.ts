@@ -7,7 +7,7 @@ import { errorAnswer, plainText, refusal } from '../../http/answers.ts'
 import type { Slot } from '../../slot-table.ts'
 import { download } from './download.ts'
 import { FileHashes } from './file-hashes.ts'
-import { Cut, TooLarge, upload } from './upload.ts'
+import { TooLarge, upload } from './upload.ts'
 
 export const filesPrefix = '/files/'
 
@@ -54,8 +54,6 @@ export class FilesRoute {
     if (thrown instanceof TooLarge) {
       return refusal(413, 'too_large', `Cannot write ${path}: the limit is ${this.#maxBytes} bytes`)
     }
-    if (thrown instanceof Cut)
-      return refusal(400, 'invalid_request', `Cannot write ${path}: the body was cut`)
     if (!(thrown instanceof PathError))
       return errorAnswer(500, `The server failed: ${describeThrown(thrown)}`)
     const { status, body } = pathAnswer(thrown, path)

@@ -11,14 +11,9 @@ export class TooLarge extends Error {
   override name = 'TooLarge'
 }
 
-/** The client did not send all that it had announced. */
-export class Cut extends Error {
-  override name = 'Cut'
-}
-
 /**
  * The body goes beside the workspace while the slot's call runs on; then it waits for its turn, and takes its place whole.
- * Throws a PathError, TooLarge or Cut, and has changed nothing then.
+ * Throws a PathError, TooLarge, or what cut the body, and has changed nothing then.
  */
 export async function upload(
   request: Request,
@@ -53,15 +48,12 @@ class Counted implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    const announced = this.#request.headers.get('content-length')
     for await (const piece of this.#request.body ?? []) {
       this.#bytes += piece.length
       if (this.#bytes > this.#maxBytes) throw new TooLarge()
       this.#hasher.update(piece)
       yield piece
     }
-    if (this.#request.signal.aborted) throw new Cut()
-    if (announced !== null && Number(announced) !== this.#bytes) throw new Cut()
   }
 
   get bytes(): number {

@@ -1,0 +1,43 @@
+import { expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openLedger } from '../../src/server/ledger/ledger.ts'
+import { AnswerStream } from '../../src/server/v2/answer-stream.ts'
+import { Execution } from '../../src/server/v2/execution.ts'
+import { resultsOf } from './v2-support.ts'
+
+test('results that nobody reads do not wait in memory: beyond 1 MiB they are read from the ledger in their turn', async () => {
+  const place = mkdtempSync(join(tmpdir(), 'answer-test-'))
+  try {
+    const ledger = await openLedger(place, { isDurable: false })
+    const output = 'x'.repeat(100_000)
+    const call = {
+      kind: 'runnable',
+      executionId: null,
+      timeoutS: 1,
+      run: async () => ({ success: true, output, error: '', metadata: {} }),
+    } as const
+    const executions = Array.from({ length: 30 }, (_, at) => new Execution(`${at}`, new Uint8Array(32), null))
+    const read: string[] = []
+    const recorded = {
+      read: (id: string, isReplay: boolean) => {
+        read.push(id)
+        return isReplay ? '' : ledger.resultOf(id)
+      },
+    }
+    const submitted = executions.map((execution) => ({ kind: 'running', execution, live: false }) as const)
+    const answer = new AnswerStream(submitted, recorded, false)
+    for (const execution of executions) {
+      ledger.claim({ executionId: execution.id, body: execution.body, timeoutS: 1 })
+      await execution.run(call, ledger, Promise.resolve())
+    }
+    const results = await resultsOf(new Response(answer.body))
+    expect(results.map(({ execution_id }) => execution_id)).toEqual(executions.map(({ id }) => id))
+    expect(results.every((result) => result.output === output)).toBe(true)
+    expect(read.length).toBeGreaterThanOrEqual(20)
+    await ledger.close()
+  } finally {
+    rmSync(place, { recursive: true })
+  }
+})
