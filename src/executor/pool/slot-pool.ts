@@ -1,5 +1,6 @@
 /** Floor 3: many agents, many slots, containers that come and go. Browser compatible. */
 import { type ActorRefFrom, createActor } from 'xstate'
+import { withLearnedEdges } from '../../actors/learned-edges.ts'
 import { poolMachine } from '../../actors/pool.machine.ts'
 import { guarded } from '../guarded.ts'
 import { type ExecutorInternals, internalsOf } from '../internals.ts'
@@ -68,7 +69,7 @@ export class SlotPool implements AsyncDisposable {
       waitMs: core.queueTimeoutMs ?? checked.acquireTimeoutMs,
       acquire: (trajectoryId, signal) => this.#acquire({ trajectoryId, timeoutMs: Infinity, signal }),
     })
-    this.#actor = createActor(this.#wired(), core.actorOptions('pool'))
+    this.#actor = createActor(withLearnedEdges(this.#wired()), core.actorOptions('pool'))
     this.#health = new Health({
       core,
       everyMs: checked.healthCheckMs,
