@@ -1,9 +1,10 @@
 /** Floor 3: which container gives the next slot: the one with the most free slots. Every step is O(1). Pure. */
+import { Line } from './line.ts'
 
 /** A container as far as the choice goes. */
 export interface Choosable<S> {
   /** Slots that can be leased now. */
-  readonly free: Set<S>
+  readonly free: Line<S>
   /** Calls that are posted and not answered. */
   readonly inFlight: number
 }
@@ -13,7 +14,7 @@ const comparedContainers = 8
 
 /** Containers by their number of free slots. */
 export class FreeSlots<S, C extends Choosable<S>> {
-  readonly #byCount: Set<C>[] = []
+  readonly #byCount: Line<C>[] = []
   readonly #counts = new Map<C, number>()
   #most = 0
 
@@ -35,7 +36,7 @@ export class FreeSlots<S, C extends Choosable<S>> {
   take(): S | undefined {
     const container = this.#best()
     if (container === undefined) return undefined
-    const [slot] = container.free
+    const slot = container.free.first
     if (slot === undefined) return undefined
     container.free.delete(slot)
     this.moved(container)
@@ -52,7 +53,7 @@ export class FreeSlots<S, C extends Choosable<S>> {
   #place(container: C): void {
     const count = container.free.size
     this.#counts.set(container, count)
-    while (this.#byCount.length <= count) this.#byCount.push(new Set())
+    while (this.#byCount.length <= count) this.#byCount.push(new Line())
     this.#byCount[count]?.add(container)
     this.#most = Math.max(this.#most, count)
   }

@@ -5,6 +5,7 @@ import type { Slot } from '../slot.ts'
 import type { SlotRunner } from '../slot-runner.ts'
 import type { Choosable } from './free-slots.ts'
 import type { Lease } from './lease.ts'
+import { Line } from './line.ts'
 import type { ContainerState } from './pool-events.ts'
 
 /** One slot, and who has it. */
@@ -22,7 +23,7 @@ export type Listing = 'listed' | 'draining' | 'unlisted'
 export class PooledContainer implements Choosable<PooledSlot> {
   state: ContainerState = 'joining'
   readonly slots: PooledSlot[] = []
-  readonly free = new Set<PooledSlot>()
+  readonly free = new Line<PooledSlot>()
   /** Looks at its health in a row that found no answer. */
   unanswered = 0
   /** Looks at its health in a row that found no answer, or none that says ok. */

@@ -4,6 +4,7 @@ import { AbortWatch } from '../abort-watch.ts'
 import { Deadlines, type Expiring } from '../deadlines.ts'
 import { AcquireError, type AcquireFailure } from './acquire-error.ts'
 import type { Lease } from './lease.ts'
+import { Line } from './line.ts'
 
 /** One who waits for a slot. */
 export class Waiter implements Expiring {
@@ -31,7 +32,7 @@ export class Waiter implements Expiring {
 
 /** The queue. */
 export class Waiters {
-  readonly #queue = new Set<Waiter>()
+  readonly #queue = new Line<Waiter>()
   readonly #byTrajectory = new Map<string, Set<Waiter>>()
   readonly #clock: Clock
   readonly #deadlines: Deadlines<Waiter>
@@ -48,7 +49,7 @@ export class Waiters {
 
   /** How long the first one has waited, in milliseconds. */
   get longestMs(): number {
-    const [first] = this.#queue
+    const { first } = this.#queue
     return first === undefined ? 0 : this.#clock.now() - first.since
   }
 
@@ -62,7 +63,7 @@ export class Waiters {
 
   /** Takes the first one out. */
   shift(): Waiter | undefined {
-    const [first] = this.#queue
+    const { first } = this.#queue
     if (first !== undefined) this.#forget(first)
     return first
   }
