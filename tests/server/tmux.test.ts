@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, spyOn, test } from 'bun:test'
+import { renameSync } from 'node:fs'
 import { createSandbox, type Sandbox } from '../../src/server/sandbox.ts'
 import { Screen } from '../../src/server/terminal/screen.ts'
 import {
@@ -177,6 +178,21 @@ describe.skipIf(!hasBubblewrap)('the life of a terminal', () => {
     })
     expect(await tmux(sandbox, 'start')).toMatchObject({ success: true, output: 'started' })
     expect(await screen(sandbox)).toBe(`$\n${'\n'.repeat(39)}`)
+  })
+
+  test('a sandbox that cannot be had is told as that, in the words of who knows why', async () => {
+    const sandbox = await newSandbox()
+    const workspace = await slotWorkspace(sandbox)
+    renameSync(workspace, `${workspace}-away`)
+    const args = { action: 'start' }
+    const response = await post(sandbox, '/execute', { slot_id: 'slot_0', tool: 'tmux', args })
+    expect(await response.json()).toMatchObject({
+      success: false,
+      code: 'sandbox_failed',
+      error: expect.stringMatching(/^Terminal failed to start: bwrap: .*No such file or directory/),
+    })
+    renameSync(`${workspace}-away`, workspace)
+    expect((await tmux(sandbox, 'start')).success).toBe(true)
   })
 
   test('slots have terminals of their own', async () => {

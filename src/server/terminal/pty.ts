@@ -24,8 +24,8 @@ export class Pty {
   readonly ended: Promise<ShellEnd>
   readonly #process: ShellProcess
   readonly #closed = Promise.withResolvers<void>()
-  /** The programs' end, to hold their output. */
-  readonly #programsEnd: number
+  /** The programs' end, to hold their output; `null`: they had ended before it could be had. */
+  readonly #programsEnd: number | null
   #unsentBytes = 0
 
   /** Throws when nothing can be spawned. */
@@ -45,15 +45,14 @@ export class Pty {
       exit: () => this.#closed.resolve(),
     }
     this.#process = new ShellProcess({ isolation, place, network, script: terminalScript }, { terminal })
-    const path = readlinkSync(`/proc/${this.pid}/fd/0`)
-    this.#programsEnd = openSync(path, constants.O_RDWR | constants.O_NOCTTY)
+    this.#programsEnd = openProgramsEnd(this.pid)
     this.ended = this.#end()
   }
 
   async #end(): Promise<ShellEnd> {
     const end = await this.#process.ended
     this.hold(false)
-    closeSync(this.#programsEnd)
+    if (this.#programsEnd !== null) closeSync(this.#programsEnd)
     const timer = setTimeout(() => this.#closed.resolve(), CLOSE_MS)
     await this.#closed.promise
     clearTimeout(timer)
@@ -96,10 +95,19 @@ export class Pty {
 
   /** Makes the programs wait with their output, or go on. */
   hold(isHeld: boolean): void {
-    native()?.holdOutput(this.#programsEnd, isHeld)
+    if (this.#programsEnd !== null) native()?.holdOutput(this.#programsEnd, isHeld)
   }
 
   resize({ columns, rows }: Size): void {
     this.#terminal?.resize(columns, rows)
+  }
+}
+
+function openProgramsEnd(pid: number): number | null {
+  try {
+    return openSync(readlinkSync(`/proc/${pid}/fd/0`), constants.O_RDWR | constants.O_NOCTTY)
+  } catch {
+    // It has ended: what it had to say comes all the same.
+    return null
   }
 }
