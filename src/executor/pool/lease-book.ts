@@ -19,12 +19,15 @@ export class LeaseBook {
   readonly waits = new Waits()
   readonly #parts: LeaseBookParts
   readonly #held = new Map<Lease, PooledSlot>()
+  readonly #door: LeaseDoor
   readonly #byTrajectory = new Map<string, Lease>()
   #generation = 0
   #emptied: (() => void) | undefined
 
   constructor(parts: LeaseBookParts) {
     this.#parts = parts
+    const { execute } = parts
+    this.#door = { execute, release: (lease, reset) => this.#release(lease, reset) }
   }
 
   get size(): number {
@@ -38,12 +41,9 @@ export class LeaseBook {
 
   /** Leases a free slot to one who has asked at `since`. */
   issue(pooled: PooledSlot, trajectoryId: string | null, since: number): Lease {
-    const { execute, core, emit } = this.#parts
+    const { core, emit } = this.#parts
     this.#generation += 1
-    const lease = new Lease(pooled.slot, this.#generation, trajectoryId, {
-      execute,
-      release: (released, reset) => this.#release(released, reset),
-    })
+    const lease = new Lease(pooled.slot, this.#generation, trajectoryId, this.#door)
     pooled.runner.acquire(trajectoryId)
     pooled.home.lease(pooled, lease)
     this.#held.set(lease, pooled)

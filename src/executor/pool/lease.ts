@@ -60,7 +60,9 @@ export class Lease implements AsyncDisposable {
   readonly containerAddr: string
   readonly #slot: Slot
   readonly #door: LeaseDoor
-  readonly #lost = new AbortController()
+  /** Made when somebody asks for it: most leases never need one. */
+  #watched: AbortController | undefined
+  #lost: LeaseLostError | undefined
   #released: Promise<void> | undefined
 
   /** @internal Use `pool.acquire`. */
@@ -79,7 +81,9 @@ export class Lease implements AsyncDisposable {
 
   /** Fires when the container is lost, with a `LeaseLostError` as its reason. */
   get signal(): AbortSignal {
-    return this.#lost.signal
+    this.#watched ??= new AbortController()
+    if (this.#lost !== undefined) this.#watched.abort(this.#lost)
+    return this.#watched.signal
   }
 
   /** Runs a tool call in the slot: as `executor.execute`. @throws {SandboxError} (as a rejection) once released */
@@ -181,9 +185,9 @@ export class Lease implements AsyncDisposable {
 
   /** @internal The pool's: the container is lost. */
   lose(reason: string): void {
-    if (this.#released === undefined) {
-      this.#lost.abort(new LeaseLostError(this.slotId, this.containerAddr, reason))
-    }
+    if (this.#released !== undefined) return
+    this.#lost = new LeaseLostError(this.slotId, this.containerAddr, reason)
+    this.#watched?.abort(this.#lost)
   }
 
   /** @internal The slot while it is held; for the pool's batches. @throws {SandboxError} once released */
@@ -193,12 +197,11 @@ export class Lease implements AsyncDisposable {
 
   /** @internal What a call gets once the lease is lost. */
   lostFailure(): Failed {
-    const reason: unknown = this.#lost.signal.reason
-    return notRun('container-lost', reason instanceof Error ? reason.message : 'The lease is lost')
+    return notRun('container-lost', this.#lost?.message ?? 'The lease is lost')
   }
 
   get #isLost(): boolean {
-    return this.#lost.signal.aborted
+    return this.#lost !== undefined
   }
 
   #held(): Slot {
