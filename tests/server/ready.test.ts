@@ -62,8 +62,9 @@ describe.skipIf(!hasBubblewrap)('the next sandbox of a slot', () => {
       // Not `counting` any more, so it is counted.
       const isMade = () =>
         processesWith(ofSlot).some((pid) => processesWith('bwrap\0--unshare-user').includes(pid))
-      const trajectory = async () => {
+      const trajectory = async (pauseMs = 0) => {
         await execute(sandbox, 'write_file', { path: 'a', content: 'a' })
+        if (pauseMs > 0) await Bun.sleep(pauseMs)
         await bash(sandbox, 'sleep 0.1; cat a')
         await post(sandbox, '/reset', { slot_id: 'slot_0' })
         expect(await eventually(isMade)).toBe(true)
@@ -72,7 +73,7 @@ describe.skipIf(!hasBubblewrap)('the next sandbox of a slot', () => {
       // It is seen only after the first that its user resets the slot.
       await trajectory()
       const before = await trajectory()
-      expect([await trajectory(), await trajectory(), await trajectory()]).toEqual(
+      expect([await trajectory(), await trajectory(5), await trajectory()]).toEqual(
         [1, 2, 3].map((more) => before + more),
       )
     } finally {
@@ -198,6 +199,21 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
       await shells.close()
     },
   )
+
+  test('that cannot be made are not tried again before their pause is over, whatever is called', async () => {
+    const shells = new ReadyShells(isolation)
+    const [place = { workspace: '', owner: null }] = places
+    writeFileSync(broken, '')
+    shells.warm(place)
+    // The next pause is of two seconds.
+    expect(await eventually(() => shells.health.failures === 4)).toBe(true)
+    await run(shells)
+    shells.used(place)
+    await Bun.sleep(100)
+    expect(shells.health.failures).toBe(5)
+    rmSync(broken)
+    await shells.close()
+  })
 
   test('are told as broken, not as a result, when they are killed from outside while the command runs', async () => {
     const shells = new ReadyShells(isolation)

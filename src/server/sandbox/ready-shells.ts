@@ -124,8 +124,6 @@ export class ReadyShells {
   /** A call of the slot has ended: the next sandbox is made now, or a little later when a reset is near. */
   used(place: Place): void {
     const record = this.#recordOf(place)
-    // It waits already (the call used none), or will be made after a pause.
-    if (record.waiting !== null || record.later !== null) return
     if (record.expectsReset) this.#warmLater(place, record, RESET_IS_NEAR_MS)
     else this.warm(place)
   }
