@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Sandbox } from '../../src/server/sandbox.ts'
 import { StatefulShell } from '../../src/server/stateful/stateful-shell.ts'
+import { runStatefulCalls } from './stateful-calls.ts'
 import { eventually, execute, hasBubblewrap, post, processesWith, useSandboxes } from './support.ts'
 
 const openSandbox = useSandboxes()
@@ -31,7 +32,13 @@ for (const [where, isolation] of kinds) {
       processesWith(marker).length === 0 ||
       (isolation === 'none' && (await eventually(() => processesWith(marker).length === 0)))
     const timeout = { timeout: 0.3 }
-    const timedOut = { error: 'Command timed out after 0.3s', exit_code: -1, timeout: true, lost: false }
+    const timedOut = {
+      error: 'Command timed out after 0.3s',
+      exit_code: -1,
+      timeout: true,
+      signal: 'SIGINT',
+      lost: false,
+    }
     const kept = { output: '[1]', restarted: false }
     const fresh = { output: '[]', restarted: true }
 
@@ -96,6 +103,7 @@ for (const [where, isolation] of kinds) {
       expect(await told(`trap : INT; while :; do M=${marker} sleep 0.1; done`, timeout)).toMatchObject({
         error: 'Command timed out after 0.3s; the shell did not stop and was killed: its state is lost',
         timeout: true,
+        signal: 'SIGKILL',
         lost: true,
       })
       expect(await areGone(marker)).toBe(true)
@@ -186,3 +194,15 @@ test.skipIf(!hasBubblewrap)('a sandbox that cannot be set up is told as such', a
   expect(error).toMatch(/^Sandbox failed to start: bwrap: Can't find source path/)
   expect(Object.keys(metadata)).not.toContain('state_lost')
 })
+
+test.skipIf(!hasBubblewrap)(
+  'many calls side by side, with timeouts, exits and kills, are not mixed up',
+  async () => {
+    const sandbox = await openSandbox({ slots: 4 })
+    const marker = `marker-${crypto.randomUUID()}`
+    const { faults } = await runStatefulCalls(sandbox, { slots: 4, calls: 80, seed: 5, marker })
+    expect(faults).toEqual([])
+    await sandbox.stop()
+    expect(processesWith(marker)).toEqual([])
+  },
+)

@@ -54,15 +54,20 @@ export async function waitForSession(sessionId: number): Promise<void> {
 
 function livingIn(sessionId: number): number[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  return pids.filter((pid) => sessionOf(pid) === sessionId).map(Number)
+  return pids.filter((pid) => livingStat(pid)?.session === sessionId).map(Number)
 }
 
-/** "pid (name) state ppid pgrp session …", where the name may hold anything. A zombie is in none. */
-function sessionOf(pid: string): number | null {
+/** A process's group; `null`: there is no such process. */
+export function groupOf(pid: number): number | null {
+  return livingStat(String(pid))?.group ?? null
+}
+
+/** "pid (name) state ppid pgrp session …", where the name may hold anything. A zombie is none. */
+function livingStat(pid: string): { readonly group: number; readonly session: number } | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return state === 'Z' || state === 'X' ? null : Number(session)
+    const [state, , group, session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return state === 'Z' || state === 'X' ? null : { group: Number(group), session: Number(session) }
   } catch {
     return null
   }
@@ -89,14 +94,19 @@ export function descendantsOf(pid: number, without: ReadonlySet<number>, depth =
   return children.flatMap((child) => [child, ...descendantsOf(child, without, depth - 1)])
 }
 
-/** Whether a process ignores SIGINT, as shells make their background jobs do. */
-export function ignoresInterrupts(pid: number): boolean {
+export type Disposition = 'ignored' | 'caught' | 'default'
+
+/** What a process does when it is interrupted. Shells make their background jobs ignore it. */
+export function onInterrupt(pid: number): Disposition {
   try {
-    const [, ignored = '0'] =
-      /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? []
-    return (BigInt(`0x${ignored}`) & SIGINT_BIT) !== 0n
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+    const has = (name: string) => {
+      const [, mask = '0'] = new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status) ?? []
+      return (BigInt(`0x${mask}`) & SIGINT_BIT) !== 0n
+    }
+    return has('SigIgn') ? 'ignored' : has('SigCgt') ? 'caught' : 'default'
   } catch {
-    return false
+    return 'default'
   }
 }
 

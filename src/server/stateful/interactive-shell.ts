@@ -48,6 +48,7 @@ export class InteractiveShell {
   readonly #socket: number
   readonly #reading: Reading
   readonly #decoder = new TextDecoder()
+  #pids: ShellPids | null = null
   #line = ''
   #sending: Promise<void> = Promise.resolve()
   /** Those whose reports are believed, by their nonce. */
@@ -102,7 +103,12 @@ export class InteractiveShell {
   async #give(command: string, alarm: Alarm): Promise<{ readonly cause: Cause; readonly isBack: boolean }> {
     const early = await this.#firstOf(alarm)
     if (early !== 'done') return { cause: early, isBack: false }
-    const pids = this.#pids()
+    this.#pids ??= this.#findPids()
+    const pids = this.#pids
+    if (pids === null) {
+      await this.#process.kill()
+      return { cause: 'ended', isBack: false }
+    }
     const older = new Set(processesBeside(pids, new Set()))
     // A program that made them not block left them so.
     this.#stdout.unblock()
@@ -193,10 +199,12 @@ export class InteractiveShell {
     this.#sending = writeBytes(this.#socket, Buffer.from(text))
   }
 
-  #pids(): ShellPids {
+  /** Before the first command: later the first process may have others below it. `null`: it has just ended. */
+  #findPids(): ShellPids | null {
     const { pid, isSandbox } = this.#process
-    const [first = null, shell = pid] = isSandbox ? membersOf(pid) : []
-    return { first, shell }
+    if (!isSandbox) return { first: null, shell: pid }
+    const [first, shell] = membersOf(pid)
+    return first === undefined || shell === undefined ? null : { first, shell }
   }
 
   #close(): void {

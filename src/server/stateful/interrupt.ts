@@ -1,6 +1,6 @@
 /** Making a long-lived shell drop the command that it is at, so that it can be kept. */
 import { settlesWithin } from '../sandbox/alarm.ts'
-import { descendantsOf, ignoresInterrupts, killProcess } from '../sandbox/process-tree.ts'
+import { descendantsOf, groupOf, killProcess, onInterrupt } from '../sandbox/process-tree.ts'
 
 /** How long an interrupted command may take to end before what it started is killed. */
 const OBEY_MS = 1_000
@@ -32,14 +32,15 @@ export async function interrupt(
   older: ReadonlySet<number>,
   { answered, ask }: { readonly answered: Promise<unknown>; readonly ask: () => Promise<unknown> },
 ): Promise<boolean> {
-  const told = new Set(older)
+  const told = new Set<number>()
   const startedAt = performance.now()
   let answer = answered
   for (let passed = 0; passed < OBEY_MS + KILLED_MS; passed = performance.now() - startedAt) {
+    if (passed === 0) interruptGroup(pids, older, told)
     // Again and again: when what it waits for catches its interrupt and ends, the shell goes on with its list.
-    killProcess(pids.shell, 'SIGINT')
+    else killProcess(pids.shell, 'SIGINT')
     if (passed >= OBEY_MS) killAll(processesBeside(pids, older))
-    else for (const pid of processesBeside(pids, told)) tell(pid, told)
+    else for (const pid of processesBeside(pids, older)) tell(pid, told)
     if (await settlesWithin(answer, PAUSE_MS)) return await isWaiting(pids, older, ask)
     // What was sent may have been lost in an interrupt.
     answer = Promise.race([answer, ask()])
@@ -48,9 +49,22 @@ export async function interrupt(
   return false
 }
 
-/** Once: a program that is interrupted twice leaves its work undone. */
+/**
+ * All of a pipeline at once: one that ends, since the one before it has been interrupted, ends well, and the shell goes
+ * on with its list. Background jobs ignore it.
+ */
+function interruptGroup(pids: ShellPids, older: ReadonlySet<number>, told: Set<number>): void {
+  const members = processesBeside(pids, older).filter((pid) => groupOf(pid) === pids.shell)
+  killProcess(-pids.shell, 'SIGINT')
+  for (const pid of members) told.add(pid)
+}
+
+/**
+ * Once: a program that is interrupted twice leaves its work undone. But one that is about to become another program
+ * forgets it.
+ */
 function tell(pid: number, told: Set<number>): void {
-  killProcess(pid, 'SIGINT')
+  if (!told.has(pid) || onInterrupt(pid) === 'default') killProcess(pid, 'SIGINT')
   told.add(pid)
 }
 
@@ -68,7 +82,7 @@ async function isWaiting(
   ask: () => Promise<unknown>,
 ): Promise<boolean> {
   // A pipeline that was interrupted while it was made leaves processes that the shell would wait for later.
-  killAll(descendantsOf(pids.shell, older, 1).filter((pid) => !ignoresInterrupts(pid)))
+  killAll(descendantsOf(pids.shell, older, 1).filter((pid) => onInterrupt(pid) !== 'ignored'))
   for (let times = 0; times < LAST_QUESTIONS; times++) {
     if (await settlesWithin(ask(), LAST_QUESTION_MS)) return true
     killProcess(pids.shell, 'SIGINT')

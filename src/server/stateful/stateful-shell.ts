@@ -47,7 +47,7 @@ export class StatefulShell implements Session {
     const isolation = this.#isolation
     const place = this.#place
     let shell = this.#living()
-    const isRestarted = shell === null && this.#wasLost
+    const wasLost = this.#wasLost
     try {
       shell ??= new InteractiveShell({ isolation, place, network })
     } catch (thrown) {
@@ -61,7 +61,7 @@ export class StatefulShell implements Session {
       this.#wasLost = false
     }
     const isLost = this.#living() === null && outcome.hasTaken
-    return { ...outcome, isRestarted, isLost }
+    return { ...outcome, isRestarted: wasLost && outcome.hasTaken, isLost }
   }
 
   /** The shell, if it lives; if not, what it knew is noted as lost. */

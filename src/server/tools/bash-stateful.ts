@@ -36,6 +36,7 @@ export const bashStateful = defineTool(bashStatefulArgs, async (args, context): 
     error: isEnded && outcome.isLost ? `${result.error}; ${stateLost}` : result.error,
     metadata: {
       ...result.metadata,
+      ...(isEnded && !outcome.isLost ? { signal: 'SIGINT' } : {}),
       stateful: true,
       ...(outcome.isRestarted ? { shell_restarted: true } : {}),
       ...(outcome.isLost ? { state_lost: true } : {}),
