@@ -77,17 +77,25 @@ export async function exhaust(faults: readonly Fault[], setting: Setting): Promi
   return histories
 }
 
-/** What is not as promised: rows 1, 3 and 7. */
+/** What is not as promised: rows 1, 3 and 7. `ranOf` is the witness. */
+export function violationsOf(
+  results: readonly ExecutionResult[],
+  ranOf: (result: ExecutionResult, index: number) => number,
+): string[] {
+  return results.flatMap((result, index) => {
+    const { executionId, outcome, output, failure } = result
+    const count = ranOf(result, index)
+    const once = outcome === 'exited' || outcome === 'timed-out'
+    const isTruthful = once ? count === 1 : outcome === 'not-run' ? count === 0 : count <= 1
+    const isOwn = outcome !== 'exited' || output === `ran ${executionId}`
+    if (isTruthful && isOwn) return []
+    return [`${outcome} (${failure?.message}), ran ${count} times: ${output}`]
+  })
+}
+
 export function violations(histories: readonly History[]): string[] {
   return histories.flatMap(({ fault, results, ran }) =>
-    results.flatMap(({ executionId, outcome, output, failure }, index) => {
-      const count = ran[index] ?? 0
-      const once = outcome === 'exited' || outcome === 'timed-out'
-      const truthful = once ? count === 1 : outcome === 'not-run' ? count === 0 : count <= 1
-      const isOwn = outcome !== 'exited' || output === `ran ${executionId}`
-      if (truthful && isOwn) return []
-      return [`${JSON.stringify(fault)}: ${outcome} (${failure?.message}), ran ${count} times: ${output}`]
-    }),
+    violationsOf(results, (_, index) => ran[index] ?? 0).map((told) => `${JSON.stringify(fault)}: ${told}`),
   )
 }
 

@@ -1,10 +1,11 @@
 /**
  * An extended server behind a proxy that breaks connections at any byte of request and answer: every call runs once, and
- * its result comes (promises 1, 2, 3, 7). `FAULT_STEP=1` takes every offset: tests/campaign/extended-cuts.ts.
+ * its result comes (promises 1, 2, 3, 7). `FAULT_STEP=1` takes every offset.
  */
 import { describe, expect, test } from 'bun:test'
 import type { Direction, Fault } from '../support/fault-proxy.ts'
 import { cuts, exhaust, outcomesOf, violations } from './extended-histories.ts'
+import { runCampaign } from './twelve-faults.ts'
 
 const step = Number(process.env.FAULT_STEP ?? 61)
 
@@ -50,3 +51,15 @@ test.each(['base', 'empty'] as const)(
   },
   60_000,
 )
+
+test('800 calls to our own server while 20 % of requests are struck, in twelve ways: each runs once', async () => {
+  const {
+    violations: found,
+    duplicates,
+    outcomes,
+    struck,
+  } = await runCampaign({ calls: 800, rate: 0.2, seed: 1 })
+  expect([found, duplicates]).toEqual([[], 0])
+  expect([...outcomes.keys()]).toEqual(['exited'])
+  expect(struck).toBeGreaterThan(20)
+}, 60_000)

@@ -1,0 +1,135 @@
+/** Calls to our own server through a proxy that breaks some requests, in twelve ways; a witness outside the server. */
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ExecutionResult, SandboxExecutor } from '../../mod.ts'
+import { type Fault, startFaultProxy } from '../support/fault-proxy.ts'
+import { startRealServer } from '../support/real-server.ts'
+import { fastClock, violationsOf } from './extended-histories.ts'
+
+const slots = 32
+const timeoutMs = 30_000
+
+type MakeFault = (at: number) => Fault
+
+/** Each kind strikes after so many bytes of its message. */
+export const kinds: readonly MakeFault[] = [
+  () => ({ kind: 'reset', in: 'connect' }),
+  (at) => ({ kind: 'reset', in: 'request', at }),
+  (at) => ({ kind: 'close', in: 'request', at }),
+  (at) => ({ kind: 'stall', in: 'request', at }),
+  (at) => ({ kind: 'reset', in: 'response', at }),
+  (at) => ({ kind: 'close', in: 'response', at }),
+  (at) => ({ kind: 'stall', in: 'response', at }),
+  (at) => ({ kind: 'delay', in: 'response', at, ms: 50 }),
+  (at) => ({ kind: 'drip', in: 'response', at, bytes: 100 }),
+  (at) => ({ kind: 'truncate', in: 'response', at, bytes: 7 }),
+  (at) => ({ kind: 'duplicate', in: 'response', at, bytes: 7 }),
+  (at) => ({ kind: 'garble', in: 'response', at }),
+]
+
+/** The same numbers for the same seed, from 0 to 1. */
+function numbers(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
+    return state / 2 ** 32
+  }
+}
+
+export interface Campaign {
+  readonly calls: number
+  /** The share of requests that are struck. */
+  readonly rate: number
+  readonly seed: number
+}
+
+export interface Report {
+  readonly requests: number
+  readonly struck: number
+  /** By kind, as many as there are kinds. */
+  readonly byKind: readonly number[]
+  readonly outcomes: ReadonlyMap<string, number>
+  /** What is not as promised. */
+  readonly violations: readonly string[]
+  /** Calls that ran more than once, by the witness. */
+  readonly duplicates: number
+  /** Results whose bytes the proxy has altered in a way that no framing shows: TCP does not do that. */
+  readonly altered: number
+  /** By how much the last call to settle was behind its deadline, or, below 0, before it. */
+  readonly lateMs: number
+}
+
+export async function runCampaign({ calls, rate, seed }: Campaign): Promise<Report> {
+  const directory = mkdtempSync(join(tmpdir(), 'sandbox-slots-witness-'))
+  const witness = join(directory, 'witness')
+  appendFileSync(witness, '')
+  const random = numbers(seed)
+  const byKind = kinds.map(() => 0)
+  const strike = (wanted: (fault: Fault) => boolean): Fault | undefined => {
+    if (random() >= rate) return undefined
+    const index = Math.floor(random() * kinds.length)
+    const fault = kinds[index]?.(Math.floor(random() * 700))
+    if (fault === undefined || !wanted(fault)) return undefined
+    byKind[index] = (byKind[index] ?? 0) + 1
+    return fault
+  }
+  const isOfConnect = (fault: Fault) => 'in' in fault && fault.in === 'connect'
+  try {
+    await using server = await startRealServer({ slots, level: 'extended' })
+    await using proxy = await startFaultProxy({
+      target: server.url,
+      plan: {
+        connection: () => strike(isOfConnect),
+        request: () => strike((fault) => !isOfConnect(fault)),
+      },
+    })
+    await using executor = new SandboxExecutor(
+      { timeoutMs, retry: { attempts: 20, delayMs: 200, maxDelayMs: 1_000 }, batching: { maxCalls: 4 } },
+      { clock: fastClock },
+    )
+    const mine = executor.slots(proxy.url, slots)
+    const results = (
+      await Promise.all(
+        mine.map((slot, index) => {
+          const share = Math.floor(calls / slots) + (index < calls % slots ? 1 : 0)
+          return Promise.all(
+            Array.from({ length: share }, () => {
+              const executionId = crypto.randomUUID()
+              const command = `echo ${executionId} >> '${witness}'; echo ran ${executionId}`
+              return executor.execute(slot, 'bash', { command }, { executionId })
+            }),
+          )
+        }),
+      )
+    ).flat()
+    return reportOf(results, witness, { requests: proxy.requests.length, byKind })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+function reportOf(
+  results: readonly ExecutionResult[],
+  witness: string,
+  counts: Pick<Report, 'requests' | 'byKind'>,
+): Report {
+  const ran = new Map<string, number>()
+  for (const id of readFileSync(witness, 'utf8').split('\n')) ran.set(id, (ran.get(id) ?? 0) + 1)
+  const outcomes = new Map<string, number>()
+  for (const { outcome } of results) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+  const isAltered = ({ executionId, outcome, output }: ExecutionResult) =>
+    outcome === 'exited' && output !== `ran ${executionId}` && !ran.has(output.slice('ran '.length))
+  const intact = results.filter((result) => !isAltered(result))
+  const longest = results.reduce((most, { timing }) => Math.max(most, timing.wireMs), 0)
+  return {
+    ...counts,
+    struck: counts.byKind.reduce((sum, count) => sum + count, 0),
+    outcomes,
+    duplicates: results.filter(({ executionId }) => (ran.get(executionId) ?? 0) > 1).length,
+    altered: results.length - intact.length,
+    // The client's clock is ten times as fast.
+    lateMs: (longest - timeoutMs - 5_000) / 10,
+    violations: violationsOf(intact, ({ executionId }) => ran.get(executionId) ?? 0),
+  }
+}
