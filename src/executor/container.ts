@@ -209,9 +209,9 @@ export class Container implements CallContainer, Posting {
     call.slot.ended(call, taken.settlement)
   }
 
-  #meet({ status, httpStatus }: Extract<Look, { kind: 'answered' }>): void {
-    // A server in trouble says nothing of itself: it is what it was.
-    if (httpStatus < 500 && this.core.transport.stream !== undefined) this.terms = termsOf(status)
+  #meet({ status, isTelling }: Extract<Look, { kind: 'answered' }>): void {
+    // Otherwise it is what it was.
+    if (isTelling && this.core.transport.stream !== undefined) this.terms = termsOf(status)
     this.send({ type: this.terms === undefined ? 'probe.base' : 'probe.extended' })
   }
 

@@ -41,7 +41,12 @@ export function bodyOf(exchange: Exchange<unknown>): unknown {
 
 /** What a look at a container's health says: it is there, or it gave no answer at all. */
 export type Look =
-  | { readonly kind: 'answered'; readonly httpStatus: number; readonly status: ContainerStatus }
+  | {
+      readonly kind: 'answered'
+      readonly status: ContainerStatus
+      /** Whether it says what the container is: an answer of a server in trouble, or one that makes no sense, does not. */
+      readonly isTelling: boolean
+    }
   | { readonly kind: 'failed'; readonly message: string }
 
 export async function lookAt(
@@ -52,9 +57,11 @@ export async function lookAt(
 ): Promise<Look> {
   const exchange = await readHealth(transport, clock, addr, timeoutMs, signal)
   // Whatever its status: somebody answers there.
-  if ('status' in exchange) {
-    const status = parseContainerStatus(bodyOf(exchange)) ?? { raw: {} }
-    return { kind: 'answered', httpStatus: exchange.status, status }
+  if ('status' in exchange && !(exchange.kind === 'bad-response' && exchange.isCut)) {
+    const status = parseContainerStatus(bodyOf(exchange))
+    const isTelling =
+      exchange.kind === 'ok' ? status !== null : exchange.status >= 400 && exchange.status < 500
+    return { kind: 'answered', status: status ?? { raw: {} }, isTelling }
   }
   const message = 'message' in exchange ? exchange.message : `No answer to GET /health within ${timeoutMs} ms`
   return { kind: 'failed', message }

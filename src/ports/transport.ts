@@ -29,7 +29,12 @@ export type Exchange<T> =
       readonly retryAfterMs?: number
     }
   /** Status 200, and a body that is cut, no JSON, or not of the schema. */
-  | { readonly kind: 'bad-response'; readonly status: number; readonly message: string }
+  | {
+      readonly kind: 'bad-response'
+      readonly status: number
+      readonly message: string
+      readonly isCut?: true
+    }
   /** The answer is over `maxBytes`. */
   | { readonly kind: 'too-large'; readonly status: number; readonly message: string }
   /** The connection was never made: nothing was sent. */

@@ -64,7 +64,12 @@ async function exchange<T>(client: KyInstance, request: TransportRequest<T>): Pr
     return understood(request, status, text)
   } catch (error) {
     if (request.signal.aborted) return { kind: 'aborted' }
-    return { kind: 'bad-response', status, message: `The answer was cut: ${describeThrown(error)}` }
+    return {
+      kind: 'bad-response',
+      status,
+      message: `The answer was cut: ${describeThrown(error)}`,
+      isCut: true,
+    }
   }
 }
 

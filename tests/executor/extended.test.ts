@@ -18,6 +18,10 @@ async function pass(script: Scripted, ms: number): Promise<void> {
   }
 }
 
+function brokenBody(): ReadableStream {
+  return new ReadableStream({ pull: (controller) => controller.error(new Error('reset')) })
+}
+
 describe('negotiation', () => {
   test('all tool calls go to /v2/batch with the ledger, lone ones too', async () => {
     await using script = extended()
@@ -64,6 +68,21 @@ describe('negotiation', () => {
     script.automatic()
     await script.executor.slots('one:1', 1)[0].bash('x')
     expect(script.posts.map(({ route }) => route)).toEqual(['/execute'])
+  })
+
+  test('a look at its health that was cut is made again', async () => {
+    await using script = extended()
+    script.automatic()
+    let looks = 0
+    script.health = () => {
+      looks += 1
+      return looks > 1 ? extendedHealth() : new Response(brokenBody())
+    }
+    const running = script.executor.slots('one:1', 1)[0].bash('x')
+    await settled()
+    await pass(script, 1_000)
+    expect((await running).outcome).toBe('exited')
+    expect(script.posts.map(({ route }) => route)).toEqual(['/v2/batch'])
   })
 
   test('a body or a timeout over what the server announced is refused here, with both numbers', async () => {
@@ -155,13 +174,16 @@ describe('a container that is another one (404, 412)', () => {
     },
   )
 
-  test('a server in trouble is still what it was', async () => {
+  test.each([
+    ['in trouble', () => new Response('busy', { status: 503 })],
+    ['whose answer makes no sense', () => new Response('{"status":"ok","proto')],
+  ])('a server %s is still what it was', async (_, health) => {
     await using script = extended()
     const [slot] = script.executor.slots('one:1', 1)
     const running = slot.bash('x')
     await settled()
     the(script.posts[0]).fail(refused())
-    script.health = () => new Response('busy', { status: 503 })
+    script.health = health
     await settled()
     await pass(script, 1_000)
     expect(script.posts.map(({ route }) => route)).toEqual(['/v2/batch', '/v2/batch'])

@@ -50,6 +50,8 @@ export interface Report {
   /** By kind, as many as there are kinds. */
   readonly byKind: readonly number[]
   readonly outcomes: ReadonlyMap<string, number>
+  /** Why calls were not told how they ended. */
+  readonly reasons: readonly string[]
   /** What is not as promised. */
   readonly violations: readonly string[]
   /** Calls that ran more than once, by the witness. */
@@ -127,6 +129,7 @@ function reportOf(
     struck: counts.byKind.reduce((sum, count) => sum + count, 0),
     outcomes,
     duplicates: results.filter(({ executionId }) => (ran.get(executionId) ?? 0) > 1).length,
+    reasons: results.flatMap(({ failure }) => (failure === undefined ? [] : [failure.message])),
     altered: results.length - intact.length,
     // The client's clock is ten times as fast.
     lateMs: (longest - timeoutMs - 5_000) / 10,
