@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { chmodSync, mkdtempSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SandboxOptions } from '../../src/server/options.ts'
@@ -120,13 +120,14 @@ describe.skipIf(!hasBubblewrap)('the next sandbox of a slot', () => {
 })
 
 describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'ready-test-'))
+  const dir = join(tmpdir(), `ready-test-${crypto.randomUUID()}`)
   const broken = join(dir, 'broken')
   const bwrap = join(dir, 'bwrap')
   let isolation: Isolation
   const places = [0, 1, 2].map((index) => ({ workspace: join(dir, `slot_${index}`), owner: null }))
   const MiB = 2 ** 20
   beforeAll(async () => {
+    mkdirSync(dir)
     for (const { workspace } of places) await Bun.$`mkdir ${workspace}`
     writeFileSync(
       bwrap,
