@@ -77,6 +77,10 @@ export function processesWith(marker: string): string[] {
 
 /** Polls; false when it has not come true in five seconds. */
 export async function eventually(condition: () => boolean): Promise<boolean> {
-  for (let tries = 0; tries < 500 && !condition(); tries++) await Bun.sleep(10)
-  return condition()
+  for (let tries = 0; tries < 500; tries++) {
+    // Asked once a time: what is true may be hidden in the next moment, as the environment of a process that becomes another.
+    if (condition()) return true
+    await Bun.sleep(10)
+  }
+  return false
 }
