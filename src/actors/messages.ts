@@ -98,6 +98,8 @@ export type PoolEvent =
   | { readonly type: 'ready' }
   /** A slot is free, or somebody waits for one. */
   | { readonly type: 'slots.freed' }
+  /** What happened, for those who watch: told only while somebody inspects. */
+  | { readonly type: 'told'; readonly told: object }
   /** It is time to look at the health of the container of this address. */
   | { readonly type: 'health.due'; readonly container: string }
   | { readonly type: 'stop' }

@@ -33,6 +33,7 @@ export const poolMachine = poolSetup.createMachine({
       description: 'The first list of containers, and their first answers, are awaited.',
       on: {
         ready: { target: 'running', actions: 'serve' },
+        told: {},
         stop: { target: 'draining', actions: ['refuseWaiters', 'stopWatching'] },
       },
     },
@@ -40,12 +41,13 @@ export const poolMachine = poolSetup.createMachine({
       on: {
         'slots.freed': { actions: 'serve' },
         'health.due': { actions: 'checkHealth' },
+        told: {},
         stop: { target: 'draining', actions: ['refuseWaiters', 'stopWatching'] },
       },
     },
     draining: {
       description: 'No new leases; those that are held have their time.',
-      on: { drained: 'stopped' },
+      on: { drained: 'stopped', told: {} },
     },
     stopped: {},
   },

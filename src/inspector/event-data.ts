@@ -2,6 +2,7 @@
  * Floor 3: what the actors' events carry, as small plain JSON. Calls are live objects: they are copied at once, and
  * never kept. Browser compatible.
  */
+import { newsOf } from './pool-view.ts'
 import type { Ending, StepRecord } from './records.ts'
 
 /** How many characters of a text are shown. */
@@ -29,6 +30,7 @@ export function addEventData(step: Step, event: object): number {
   if ('refused' in event && Array.isArray(event.refused) && event.refused.length > 0)
     size += addRefused(step, event)
   if ('batches' in event && Array.isArray(event.batches)) size += addPosts(step, event.batches)
+  if ('told' in event && isObject(event.told)) step.told = newsOf(event.told)
   if ('trajectoryId' in event) step.trajectoryId = textOr(event.trajectoryId, null)
   return size
 }

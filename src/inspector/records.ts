@@ -1,5 +1,6 @@
 /** Floor 3: the lines of a trace: a header, a state to begin with, then what happened. Plain JSON. Browser compatible. */
 import * as v from 'valibot'
+import { type PoolNews, type PoolView, poolNews, poolView } from './pool-view.ts'
 
 /** Of the format; a reader refuses a trace of another one. */
 export const traceVersion = 1
@@ -64,6 +65,8 @@ export interface StepRecord {
   /** How many of these are resets and artifact calls: they go alone, and count apart. */
   readonly alone?: number
   readonly trajectoryId?: string | null
+  /** What a pool told. */
+  readonly told?: PoolNews
   /** The actor has stopped. */
   readonly stopped?: boolean
 }
@@ -118,6 +121,8 @@ export interface StateRecord {
   readonly totals: Totals
   /** How often each edge was taken. */
   readonly edges: Readonly<Record<string, number>>
+  /** Missing where there is no pool. */
+  readonly pools?: readonly PoolView[]
 }
 
 /** What a recording consists of. */
@@ -184,6 +189,7 @@ const stepRecord = v.object({
   posts: v.exactOptional(v.array(texts)),
   alone: v.exactOptional(v.number()),
   trajectoryId: v.exactOptional(v.nullable(text)),
+  told: v.exactOptional(poolNews),
   stopped: v.exactOptional(v.boolean()),
 })
 
@@ -217,6 +223,7 @@ const stateRecord = v.object({
     steps: number,
   }),
   edges: v.record(text, number),
+  pools: v.exactOptional(v.array(poolView)),
 })
 
 /** A line of a trace after the first. */

@@ -1,4 +1,5 @@
 /** Floor 3: what all actors are doing, by the records so far. The same fold runs here and in the page. Browser compatible. */
+import { afterNews, newPool, type PoolView } from './pool-view.ts'
 import type {
   ActorRecord,
   ActorState,
@@ -37,6 +38,8 @@ export class SystemState {
     steps: 0,
   }
   readonly edges = new Map<string, number>()
+  /** Pools by their actors. */
+  readonly pools = new Map<number, PoolView>()
   /** How many actors are in each state, by chart and state. */
   readonly counts = new Map<string, Map<string, number>>()
 
@@ -54,7 +57,9 @@ export class SystemState {
       .filter(({ n }) => n > since)
       .map((actor) => ({ ...actor, waiting: [...actor.waiting] }))
     const totals = { ...this.totals, outcomes: { ...this.totals.outcomes } }
-    return { kind: 'state', n: this.n, ms: this.ms, actors, totals, edges: Object.fromEntries(this.edges) }
+    const edges = Object.fromEntries(this.edges)
+    const pools = this.pools.size === 0 ? {} : { pools: [...this.pools.values()] }
+    return { kind: 'state', n: this.n, ms: this.ms, actors, totals, edges, ...pools }
   }
 
   copy(): SystemState {
@@ -63,7 +68,8 @@ export class SystemState {
     return copy
   }
 
-  #jump({ actors, totals, edges }: StateRecord): void {
+  #jump({ actors, totals, edges, pools = [] }: StateRecord): void {
+    for (const pool of pools) this.pools.set(pool.actor, pool)
     for (const actor of actors) this.#put({ ...actor, waiting: [...actor.waiting] })
     Object.assign(this.totals, totals, { outcomes: { ...totals.outcomes } })
     for (const [edge, count] of Object.entries(edges)) this.edges.set(edge, count)
@@ -82,6 +88,10 @@ export class SystemState {
     if (actor === undefined) return
     for (const edge of record.edges) this.edges.set(edge, (this.edges.get(edge) ?? 0) + 1)
     this.#move(actor, record)
+    if (record.told !== undefined) {
+      const pool = this.pools.get(record.actor) ?? newPool(record.actor)
+      this.pools.set(record.actor, afterNews(pool, record.told, record.ms))
+    }
     for (const action of record.actions) this.#act(actor, action, record)
     if (record.event === 'acquire' && record.edges.length > 0)
       actor.trajectoryId = record.trajectoryId ?? null

@@ -40,7 +40,7 @@ export class LeaseBook {
   }
 
   /** Leases a free slot to one who has asked at `since`. */
-  issue(pooled: PooledSlot, trajectoryId: string | null, since: number): Lease {
+  issue(pooled: PooledSlot, trajectoryId: string | null, since: number, waiters: number): Lease {
     const { core, emit } = this.#parts
     this.#generation += 1
     const lease = new Lease(pooled.slot, this.#generation, trajectoryId, this.#door)
@@ -51,7 +51,7 @@ export class LeaseBook {
     const waitedMs = core.clock.now() - since
     this.waits.add(waitedMs)
     const { containerAddr: container, slotId, generation } = lease
-    emit?.({ type: 'lease.acquired', container, slotId, generation, trajectoryId, waitedMs })
+    emit?.({ type: 'lease.acquired', container, slotId, generation, trajectoryId, waitedMs, waiters })
     return lease
   }
 

@@ -38,7 +38,7 @@ export class LeaseDesk {
     if (held !== undefined) return held
     if (signal?.aborted) throw new AcquireError('aborted', 0, waiters.size)
     const slot = waiters.size === 0 ? roster.take() : undefined
-    if (slot !== undefined) return leases.issue(slot, trajectoryId, clock.now())
+    if (slot !== undefined) return leases.issue(slot, trajectoryId, clock.now(), 0)
     if (timeoutMs === 0) throw new AcquireError('timeout', 0, waiters.size)
     const waiter = new Waiter(trajectoryId, signal, clock.now())
     waiters.add(waiter, timeoutMs)
@@ -54,7 +54,7 @@ export class LeaseDesk {
       if (slot === undefined) return
       const first = waiters.shift()
       if (first === undefined) return
-      const lease = leases.issue(slot, first.trajectoryId, first.since)
+      const lease = leases.issue(slot, first.trajectoryId, first.since, waiters.size)
       first.serve(lease)
       // Others may wait for the same trajectory: it has its slot now.
       if (first.trajectoryId !== null) waiters.serveOf(first.trajectoryId, lease)

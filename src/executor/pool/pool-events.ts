@@ -1,4 +1,5 @@
 /** Floor 3: what a pool tells its `onEvent`. Browser compatible. */
+import type { AcquireFailure } from './acquire-error.ts'
 
 /** One thing that happened in a pool, as a plain object: for logs and metrics. Times are milliseconds. */
 export type PoolEvent =
@@ -9,6 +10,8 @@ export type PoolEvent =
       readonly generation: number
       readonly trajectoryId: string | null
       readonly waitedMs: number
+      /** How many wait now. */
+      readonly waiters: number
     }
   | {
       readonly type: 'lease.released'
@@ -36,6 +39,14 @@ export type PoolEvent =
   /** It is not among the pool's any more. */
   | { readonly type: 'container.left'; readonly container: string }
   | { readonly type: 'acquire.waiting'; readonly trajectoryId: string | null; readonly waiters: number }
+  /** One who waited got no slot. */
+  | {
+      readonly type: 'acquire.refused'
+      readonly trajectoryId: string | null
+      readonly failure: AcquireFailure
+      readonly waitedMs: number
+      readonly waiters: number
+    }
   | { readonly type: 'discovery.failed'; readonly message: string }
   | { readonly type: 'scale.requested'; readonly from: number; readonly to: number; readonly reason: string }
   | { readonly type: 'scale.failed'; readonly to: number; readonly message: string }

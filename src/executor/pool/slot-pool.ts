@@ -61,9 +61,9 @@ export class SlotPool implements AsyncDisposable {
     this.#ownsExecutor = isOwn
     this.#internals = internalsOf(executor)
     const { core } = this.#internals
-    this.#waiters = new Waiters(core.clock)
-    const emit = guarded(checked.onEvent)
+    const emit = this.#teller(core.inspect !== undefined)
     this.#emit = emit
+    this.#waiters = new Waiters(core.clock, emit)
     this.#trajectories = new Trajectories({
       clock: core.clock,
       waitMs: core.queueTimeoutMs ?? checked.acquireTimeoutMs,
@@ -201,6 +201,16 @@ export class SlotPool implements AsyncDisposable {
 
   get #state(): PoolState {
     return this.#actor.getSnapshot().value
+  }
+
+  /** Tells `onEvent`, and the chart as well while somebody inspects it; undefined when nobody listens. */
+  #teller(isInspected: boolean): ((event: PoolEvent) => void) | undefined {
+    const told = guarded(this.#options.onEvent)
+    if (!isInspected) return told
+    return (event) => {
+      if (this.#state !== 'stopped') this.#actor.send({ type: 'told', told: event })
+      told?.(event)
+    }
   }
 
   #watch(): Promise<void> {

@@ -5,6 +5,7 @@ import { Deadlines, type Expiring } from '../deadlines.ts'
 import { AcquireError, type AcquireFailure } from './acquire-error.ts'
 import type { Lease } from './lease.ts'
 import { Line } from './line.ts'
+import type { PoolEvent } from './pool-events.ts'
 
 /** One who waits for a slot. */
 export class Waiter implements Expiring {
@@ -35,11 +36,13 @@ export class Waiters {
   readonly #queue = new Line<Waiter>()
   readonly #byTrajectory = new Map<string, Set<Waiter>>()
   readonly #clock: Clock
+  readonly #emit: ((event: PoolEvent) => void) | undefined
   readonly #deadlines: Deadlines<Waiter>
   readonly #aborts = new AbortWatch<Waiter>((waiter) => this.#refuse(waiter, 'aborted'))
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, emit: ((event: PoolEvent) => void) | undefined) {
     this.#clock = clock
+    this.#emit = emit
     this.#deadlines = new Deadlines(clock, (waiter) => this.#refuse(waiter, 'timeout'))
   }
 
@@ -82,11 +85,11 @@ export class Waiters {
 
   #refuse(waiter: Waiter, failure: AcquireFailure): void {
     this.#forget(waiter)
-    waiter.refuse(this.#error(waiter, failure))
-  }
-
-  #error(waiter: Waiter, failure: AcquireFailure): AcquireError {
-    return new AcquireError(failure, this.#clock.now() - waiter.since, this.#queue.size)
+    const error = new AcquireError(failure, this.#clock.now() - waiter.since, this.#queue.size)
+    waiter.refuse(error)
+    const { trajectoryId } = waiter
+    const { waitedMs, waiters } = error
+    this.#emit?.({ type: 'acquire.refused', trajectoryId, failure, waitedMs, waiters })
   }
 
   #forget(waiter: Waiter): void {

@@ -82,11 +82,16 @@ export function recordText(record: TraceRecord, state: SystemState): string {
 }
 
 function stepText(record: Extract<TraceRecord, { kind: 'step' }>, _state: SystemState): string {
-  const { call, ended, next, posts, refused, trajectoryId, edges, stopped } = record
+  const { call, ended, next, posts, refused, trajectoryId, told, edges, stopped } = record
   const parts: string[] = []
   if (stopped) parts.push('stopped')
   else if (edges.length === 0) parts.push('ignored')
   if (trajectoryId !== undefined && trajectoryId !== null) parts.push(trajectoryId)
+  if (told !== undefined) {
+    const { type, container, to } = told
+    const words = [type, container === undefined ? undefined : shortContainer(container), to]
+    parts.push(words.filter((word) => word !== undefined).join(' '))
+  }
   if (call !== undefined) {
     const { tool, text } = callText(call)
     parts.push(`${tool} ${text}`)

@@ -8,6 +8,7 @@ import { type Connection, follow, loadTrace, recordingOf, traceText } from './fe
 import { Grid } from './grid.ts'
 import { Paced } from './paced.ts'
 import { type Mode, Playback, type View } from './playback.ts'
+import { PoolPanel } from './pool-panel.ts'
 import { PostsPanel } from './posts-panel.ts'
 import type { Recording } from './recording.ts'
 import { Search } from './search.ts'
@@ -27,6 +28,7 @@ class Page {
   readonly #status = the('status', HTMLElement)
   readonly #problem = the('problem', HTMLElement)
   readonly #totals = new TotalsPanel()
+  readonly #pool = new PoolPanel()
   readonly #grid = new Grid((actor) => this.select(actor))
   readonly #detail = new DetailPanel(() => this.select(undefined))
   readonly #charts = new ChartsPanel()
@@ -151,6 +153,7 @@ class Page {
     // First, since it asks for its size: after changes that would lay out the page once more.
     this.#grid.render(view, this.#selected)
     this.#totals.render(view)
+    this.#pool.render(view)
     this.#detail.render(view, this.#selected)
     this.#charts.render(view, this.#selected)
     const behindAt = Math.min(...this.#lists.map((list) => list.render(view.mode, now, this.#isAwaited)))
