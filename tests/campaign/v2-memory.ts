@@ -13,6 +13,8 @@ import { command, linesOf, postV2, resultsOf, type Served } from '../server/v2-s
 
 const GB = 1_000_000_000
 const MAX_GROWTH_MB = 64
+/** The garbage of 256 large results alone is 55 MB, when they are read at once. */
+const MAX_UNREAD_GROWTH_MB = 128
 
 /** The server: it tells how its memory grows, in lines. */
 async function serve(dataDir: string): Promise<void> {
@@ -58,7 +60,7 @@ async function campaign(): Promise<void> {
   await Bun.$`head -c ${GB} /dev/urandom > ${source}`
   const hash = (await Bun.$`sha256sum < ${source}`.text()).slice(0, 64)
 
-  const measure = async (name: string, work: () => Promise<string>) => {
+  const measure = async (name: string, work: () => Promise<string>, maxGrowthMb = MAX_GROWTH_MB) => {
     const before = (await memory()).now
     const waits: number[] = []
     const watch = setInterval(async () => {
@@ -76,7 +78,7 @@ async function campaign(): Promise<void> {
     console.log(
       `${name}: ${told}, ${seconds.toFixed(1)} s, RSS of the server grew ${grown.toFixed(1)} MB, /health p99 ${p99.toFixed(1)} ms`,
     )
-    if (grown >= MAX_GROWTH_MB) process.exitCode = 1
+    if (grown >= maxGrowthMb || told.startsWith('WRONG')) process.exitCode = 1
   }
 
   // Warm.
@@ -102,16 +104,20 @@ async function campaign(): Promise<void> {
     }
     return `${(bytes / 1_000_000).toFixed(0)} MB in ${lines} lines reached the reader`
   })
-  await measure('256 results of 250 kB, unread', async () => {
-    const text = 'head -c 60000 /dev/zero | tr "\\0" x; head -c 60000 /dev/zero | tr "\\0" y >&2'
-    const items = Array.from({ length: 256 }, (_, at) =>
-      command(`large${at}`, text, { slot_id: `slot_${at % 2}` }),
-    )
-    const unread = await postV2(served, '/v2/batch', items)
-    const last = [command('last0', 'true'), command('last1', 'true', { slot_id: 'slot_1' })]
-    await resultsOf(await postV2(served, '/v2/batch', last))
-    return `${(await resultsOf(unread)).length} read in the end`
-  })
+  await measure(
+    '256 results of 170 kB, unread',
+    async () => {
+      const text = 'head -c 60000 /dev/zero | tr "\\0" x; head -c 60000 /dev/zero | tr "\\0" y >&2'
+      const items = Array.from({ length: 256 }, (_, at) =>
+        command(`large${at}`, text, { slot_id: `slot_${at % 2}` }),
+      )
+      const unread = await postV2(served, '/v2/batch', items)
+      const last = [command('last0', 'true'), command('last1', 'true', { slot_id: 'slot_1' })]
+      await resultsOf(await postV2(served, '/v2/batch', last))
+      return `${(await resultsOf(unread)).length} read in the end`
+    },
+    MAX_UNREAD_GROWTH_MB,
+  )
   await stop()
 }
 

@@ -17,12 +17,12 @@ export interface Recorded {
   read(executionId: string, isReplay: boolean): string
 }
 
-/** An item whose result is there; `line` is `null` when the ledger has it. */
+/** An item whose result is there; `line` is `null` when the ledger has it. Not the execution, which holds its result. */
 interface Ended {
   readonly executionId: string
   readonly line: string | null
   readonly isReplay: boolean
-  readonly watch: Watch | null
+  readonly reader: LiveReader | null
 }
 
 /** An item whose call runs; `reader` is for its live output. */
@@ -57,10 +57,10 @@ export class AnswerStream {
   #add(one: Submitted, canBeLive: boolean): void {
     switch (one.kind) {
       case 'answered':
-        this.#ended.push({ executionId: '', line: one.line, isReplay: false, watch: null })
+        this.#ended.push({ executionId: '', line: one.line, isReplay: false, reader: null })
         return
       case 'recorded':
-        this.#ended.push({ executionId: one.executionId, line: null, isReplay: true, watch: null })
+        this.#ended.push({ executionId: one.executionId, line: null, isReplay: true, reader: null })
         return
       case 'running':
         this.#watch(one.execution, one.live && canBeLive)
@@ -76,7 +76,7 @@ export class AnswerStream {
       if (!this.#watches.delete(watch)) return
       const isKept = this.#waiting + line.length <= MAX_WAITING || !execution.isRecorded
       if (isKept) this.#waiting += line.length
-      this.#ended.push({ executionId: execution.id, line: isKept ? line : null, isReplay: false, watch })
+      this.#ended.push({ executionId: execution.id, line: isKept ? line : null, isReplay: false, reader })
       this.#changed()
     })
   }
@@ -107,12 +107,12 @@ export class AnswerStream {
     }
     for (const watch of this.#watches) {
       if (size >= PART) break
-      for (const line of liveLines(watch, false)) add(line)
+      for (const line of liveLines(watch.execution.id, watch.reader, false)) add(line)
     }
     while (size < PART) {
       const ended = this.#ended.shift()
       if (ended === undefined) break
-      for (const line of ended.watch === null ? [] : liveLines(ended.watch, true)) add(line)
+      for (const line of liveLines(ended.executionId, ended.reader, true)) add(line)
       if (ended.line !== null) this.#waiting -= ended.line.length
       add(ended.line ?? this.#recorded.read(ended.executionId, ended.isReplay))
       this.#left -= 1
@@ -132,10 +132,10 @@ export class AnswerStream {
   }
 }
 
-function liveLines({ execution, reader }: Watch, isLast: boolean): string[] {
+function liveLines(executionId: string, reader: LiveReader | null, isLast: boolean): string[] {
   if (reader === null) return []
   return reader.take(isLast).map((piece) => {
-    const line: LiveLine = { execution_id: execution.id, ...piece }
+    const line: LiveLine = { execution_id: executionId, ...piece }
     return JSON.stringify(line)
   })
 }
