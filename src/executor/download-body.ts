@@ -16,37 +16,54 @@ export interface BodyChecks {
 
 /** The body, failing where it is not what was sent. It is read no faster than it is taken. */
 export function verifiedBody(body: ReadableStream<Bytes>, checks: BodyChecks): ReadableStream<Bytes> {
+  const { path, sha256, stallMs, signal } = checks
   const reader = body.getReader()
   const hash = startSha256()
   let bytes = 0
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  aborted.catch(() => {})
-  const abort = () => reject(checks.signal?.reason)
-  const over = () => checks.signal?.removeEventListener('abort', abort)
-  if (checks.signal?.aborted) abort()
-  else checks.signal?.addEventListener('abort', abort, { once: true })
+  let failure: { readonly reason: unknown } | undefined
   const broken = (reason: string) =>
-    new SandboxError('content', `Cannot download ${checks.path}: ${reason} after ${bytes} bytes`)
+    new SandboxError('content', `Cannot download ${path}: ${reason} after ${bytes} bytes`)
+  // Ends a read that is under way, too. (To race it against a promise that lives as long would hold every chunk.)
+  const fail = (reason: unknown) => {
+    failure ??= { reason }
+    reader.cancel(reason).catch(() => {})
+  }
+  const abort = () => fail(signal?.reason)
+  const over = () => signal?.removeEventListener('abort', abort)
+  if (signal?.aborted) abort()
+  else signal?.addEventListener('abort', abort, { once: true })
+
+  const next = async (): Promise<Bytes | undefined> => {
+    const timer = setTimeout(() => fail(broken(`nothing came for ${stallMs} ms`)), stallMs)
+    try {
+      const { value } = await reader.read()
+      return value
+    } catch (error) {
+      fail(broken(describeThrown(error)))
+      return undefined
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+  const end = () => {
+    const actual = hash.hex()
+    if (sha256 !== null && actual !== sha256)
+      fail(broken(`its SHA-256 is ${actual}, the server said ${sha256},`))
+  }
   return new ReadableStream<Bytes>(
     {
       pull: async (controller) => {
-        try {
-          const { done, value } = await inTime(Promise.race([reader.read(), aborted]), checks.stallMs)
-          if (!done) {
-            hash.update(value)
-            bytes += value.byteLength
-            controller.enqueue(value)
-            return
-          }
-          over()
-          const sha256 = hash.hex()
-          if (checks.sha256 === null || sha256 === checks.sha256) controller.close()
-          else controller.error(broken(`its SHA-256 is ${sha256}, the server said ${checks.sha256},`))
-        } catch (error) {
-          over()
-          controller.error(checks.signal?.aborted ? error : broken(describeThrown(error)))
-          await reader.cancel(error)
+        const chunk = failure === undefined ? await next() : undefined
+        if (chunk !== undefined) {
+          hash.update(chunk)
+          bytes += chunk.byteLength
+          controller.enqueue(chunk)
+          return
         }
+        over()
+        if (failure === undefined) end()
+        if (failure === undefined) controller.close()
+        else controller.error(failure.reason)
       },
       cancel: (reason) => {
         over()
@@ -59,14 +76,4 @@ export function verifiedBody(body: ReadableStream<Bytes>, checks: BodyChecks): R
 
 export function emptyBody(): ReadableStream<Bytes> {
   return new ReadableStream({ start: (controller) => controller.close() })
-}
-
-async function inTime<T>(promise: Promise<T>, ms: number): Promise<T> {
-  const { promise: stalled, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`nothing came for ${ms} ms`)), ms)
-  try {
-    return await Promise.race([promise, stalled])
-  } finally {
-    clearTimeout(timer)
-  }
 }

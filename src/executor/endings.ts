@@ -6,7 +6,7 @@ import type { PendingCall } from './pending-call.ts'
 export const graceMs = 5_000
 
 /** How late an answer may be until it is asked for again, where that is possible. */
-export const lateMs = 2_500
+export const lateMs = 1_000
 
 /** How long the server may take to end a call that was given up. */
 export const cancelMs = 2_000

@@ -1,11 +1,13 @@
 /**
- * Fast `bash` calls beside a slow one, on one base-level container: how many of them wait for it, and what the others
- * take against one POST per call. `bun tests/bench/fairness.ts [--rounds N] [--real]`
+ * Fast `bash` calls beside a slow one, on one container: how many of them wait for it, and what the others take against
+ * one POST per call: on a scripted base server, on a scripted one that answers as calls end, or on ours with bubblewrap.
+ * `bun tests/bench/fairness.ts [--rounds N] [--server base|extended|real]`
  */
 import { parseArgs } from 'node:util'
 import { SandboxExecutor } from '../../mod.ts'
 import { startSandboxServer } from '../../src/server/mod.ts'
 import { type BaseServer, startBaseServer } from '../support/base-server.ts'
+import { startExtendedServer } from '../support/extended-server.ts'
 import { spreadOf } from './measure.ts'
 
 const slots = 64
@@ -77,6 +79,21 @@ interface Ground extends AsyncDisposable {
   readonly commands: { readonly slow: string; readonly fast: string }
 }
 
+function extended(): Ground {
+  const server = startExtendedServer({
+    run: async ({ args }) => {
+      if (args.command === 'slow') await Bun.sleep(1_000)
+      return { output: 'done' }
+    },
+  })
+  return {
+    url: server.url,
+    name: 'scripted extended server, 1,000 ms beside none',
+    commands: { slow: 'slow', fast: 'fast' },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  }
+}
+
 function scripted(): Ground {
   const server = serverOf((command) => Bun.sleep(command === 'slow' ? 1_500 : 5))
   return {
@@ -91,43 +108,64 @@ async function real(): Promise<Ground> {
   const server = await startSandboxServer({ slots })
   return {
     url: server.url,
-    name: 'our server with bubblewrap, `sleep 5` beside `true`',
-    commands: { slow: 'sleep 5', fast: 'true' },
+    name: 'our server with bubblewrap, `sleep 1` beside `true`',
+    commands: { slow: 'sleep 1', fast: 'true' },
     [Symbol.asyncDispose]: () => server.stop(),
   }
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '7' }, real: { type: 'boolean', default: false } },
+    options: { rounds: { type: 'string', default: '7' }, server: { type: 'string', default: 'base' } },
   })
-  await using ground = values.real ? await real() : scripted()
-  await using executor = new SandboxExecutor()
-  const ways = { executor: byExecutor(executor, ground.url), fetch: byFetch(ground.url) }
+  const grounds: Record<string, () => Ground | Promise<Ground>> = { base: scripted, extended, real }
+  const start = grounds[values.server]
+  if (start === undefined) throw new RangeError(`--server takes base, extended or real, not ${values.server}`)
+  await using ground = await start()
+  let posts = 0
+  await using executor = new SandboxExecutor({
+    onEvent: ({ type }) => {
+      if (type === 'post.started') posts += 1
+    },
+  })
+  await using unbatched = new SandboxExecutor({ batching: { maxCalls: 1 } })
+  const ways = {
+    executor: byExecutor(executor, ground.url),
+    unbatched: byExecutor(unbatched, ground.url),
+    fetch: byFetch(ground.url),
+  }
   const waited: number[] = []
-  const medians: Record<keyof typeof ways, number[]> = { executor: [], fetch: [] }
+  const medians: Record<keyof typeof ways, number[]> = { executor: [], unbatched: [], fetch: [] }
   const measured = async (name: keyof typeof ways, commands: Ground['commands']) => {
     const make: MakeCall = (slot, kind) => ways[name](slot, kind === 'slow' ? commands.slow : commands.fast)
     const fairness = await besideSlow(make)
     return { waited: fairness.waited, median: spreadOf(fairness.fastMs).median }
   }
   const quick = { ...ground.commands, slow: ground.commands.fast }
-  for (let round = 0; round < (values.real ? 2 : 40); round += 1) {
-    for (const name of ['executor', 'fetch'] as const) await measured(name, quick)
+  for (let round = 0; round < (values.server === 'real' ? 2 : 40); round += 1) {
+    for (const name of ['executor', 'unbatched', 'fetch'] as const) await measured(name, quick)
   }
+  posts = 0
   for (let round = 0; round < Number(values.rounds); round += 1) {
     const ours = await measured('executor', ground.commands)
+    const alone = await measured('unbatched', ground.commands)
     const theirs = await measured('fetch', ground.commands)
     waited.push(ours.waited)
     medians.executor.push(ours.median)
+    medians.unbatched.push(alone.median)
     medians.fetch.push(theirs.median)
   }
-  const ratio = spreadOf(medians.executor.map((ours, round) => ours / (medians.fetch[round] ?? NaN)))
   console.log(`One slow bash call and 63 fast ones; ${ground.name}:`)
   console.log(`waited for the slow one, by round: ${waited.join(', ')}`)
-  console.log(
-    `the median of all 63: ${ms(medians.executor)}; one POST per call: ${ms(medians.fetch)}; ratio ${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`,
-  )
+  console.log(`calls per post: ${((slots * waited.length) / posts).toFixed(1)}`)
+  const against = (theirs: readonly number[]) => {
+    const ratios = medians.executor.map((ours, round) => ours / (theirs[round] ?? NaN))
+    const { median, min, max } = spreadOf(ratios)
+    return `${ms(theirs)}; ratio ${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`
+  }
+  console.log(`the median of all 63: ${ms(medians.executor)}`)
+  console.log(`one POST per call, the same client without batching: ${against(medians.unbatched)}`)
+  console.log(`one POST per call, plain fetch: ${against(medians.fetch)}`)
 }
 
 function ms(values: readonly number[]): string {

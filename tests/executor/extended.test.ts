@@ -373,7 +373,7 @@ describe('what is missing is asked for again, with the same ids', () => {
     const [a, b] = script.executor.slots('one:1', 2)
     const running = [a.bash('x', { timeoutMs: 1_000 }), the(b).bash('x', { timeoutMs: 60_000 })]
     await settled()
-    await pass(script, 3_500)
+    await pass(script, 2_000)
     expect(script.posts).toHaveLength(1)
     await pass(script, 250)
     expect(script.posts.map(({ calls }) => calls.length)).toEqual([2, 1])

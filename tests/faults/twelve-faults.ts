@@ -68,23 +68,19 @@ export async function runCampaign({ calls, rate, seed }: Campaign): Promise<Repo
   appendFileSync(witness, '')
   const random = numbers(seed)
   const byKind = kinds.map(() => 0)
-  const strike = (wanted: (fault: Fault) => boolean): Fault | undefined => {
-    if (random() >= rate) return undefined
-    const index = Math.floor(random() * kinds.length)
-    const fault = kinds[index]?.(Math.floor(random() * 700))
-    if (fault === undefined || !wanted(fault)) return undefined
+  const strike = (index: number): Fault | undefined => {
     byKind[index] = (byKind[index] ?? 0) + 1
-    return fault
+    return kinds[index]?.(Math.floor(random() * 700))
   }
-  const isOfConnect = (fault: Fault) => 'in' in fault && fault.in === 'connect'
+  // Connections are few: they are used again, and made anew after a cut.
+  const onConnection = () => (random() < rate * 3 ? strike(0) : undefined)
+  const onRequest = () =>
+    random() < rate ? strike(1 + Math.floor(random() * (kinds.length - 1))) : undefined
   try {
     await using server = await startRealServer({ slots, level: 'extended' })
     await using proxy = await startFaultProxy({
       target: server.url,
-      plan: {
-        connection: () => strike(isOfConnect),
-        request: () => strike((fault) => !isOfConnect(fault)),
-      },
+      plan: { connection: onConnection, request: onRequest },
     })
     await using executor = new SandboxExecutor(
       { timeoutMs, retry: { attempts: 20, delayMs: 200, maxDelayMs: 1_000 }, batching: { maxCalls: 4 } },

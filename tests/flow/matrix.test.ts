@@ -1,6 +1,7 @@
 /** Every client with every server: ours, and one that is plain fetch and speaks base; extended, less of it, and base. */
 import { describe, expect, test } from 'bun:test'
 import { SandboxExecutor } from '../../mod.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { type Level, levels, startRealServer } from '../support/real-server.ts'
 import { the } from '../support/the.ts'
 
@@ -157,4 +158,41 @@ describe.each(levels)('our client, server: %s', (level) => {
     })
     expect(await slot.bash('echo next')).toMatchObject({ outcome: 'exited', output: 'next' })
   })
+})
+
+test('files of any size, up and down through our own server', async () => {
+  await using server = await startRealServer({ slots: 4, level: 'extended' })
+  await using executor = new SandboxExecutor()
+  const [slot] = executor.slots(server.url, 4)
+  const content = new Uint8Array(3_000_000).map((_, index) => index % 251)
+  const up = await slot.upload('deep/ä b.bin', new Blob([content]))
+  expect(up).toMatchObject({ success: true, bytes: content.length })
+  expect((await slot.bash('sha256sum < "deep/ä b.bin"')).output).toStartWith(up.sha256 ?? '-')
+  const down = await slot.download('deep/ä b.bin')
+  expect(down).toMatchObject({ success: true, sha256: up.sha256 })
+  expect(await new Response(down.body).bytes()).toEqual(content)
+  expect(await slot.download('none')).toMatchObject({ success: false, httpStatus: 404 })
+})
+
+test('output is heard before the command has ended, and a call that is cut is attached to again', async () => {
+  await using server = await startRealServer({ slots: 4, level: 'extended' })
+  let posts = 0
+  await using proxy = await startFaultProxy({
+    target: server.url,
+    plan: {
+      request: ({ method }) => {
+        posts += method === 'POST' ? 1 : 0
+        return method === 'POST' && posts === 1 ? { kind: 'reset', in: 'response', at: 400 } : undefined
+      },
+    },
+  })
+  await using executor = new SandboxExecutor({ retry: { delayMs: 10 } })
+  const [slot] = executor.slots(proxy.url, 4)
+  const heard: string[] = []
+  const command = 'for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.05; done; echo x >> ran'
+  const result = await slot.bash(command, { onStdout: (text) => heard.push(text) })
+  expect(result).toMatchObject({ outcome: 'exited' })
+  expect(heard.length).toBeGreaterThan(1)
+  expect((await slot.readFile('ran')).output).toBe('x\n')
+  expect(proxy.posts).toBeGreaterThan(1)
 })

@@ -81,7 +81,7 @@ class ServerState {
     if (request.method === 'GET') return pathname === '/health' ? Response.json(this.#health()) : notFound()
     const body: unknown = await request.json()
     this.posts.push(pathname)
-    if (this.#isBase && (pathname === '/execute' || pathname === '/batch')) return this.#base(body)
+    if (pathname === '/execute' || pathname === '/batch') return this.#base(body)
     if (this.#isBase) return notFound()
     if (pathname === '/cancel') {
       return Response.json(await this.#ledger.cancel(v.parse(cancelRequest, body).execution_ids))
