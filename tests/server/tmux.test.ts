@@ -246,7 +246,8 @@ describe.skipIf(!hasBubblewrap)('the life of a terminal', () => {
       error: 'The keys were sent, their effect was not awaited: the call was cancelled',
       metadata: { stateful: true, cancelled: true },
     })
-    expect(await run(sandbox, ['C-c'])).toContain('$ sleep 1000\n^C')
+    // The call may be given up before the shell has shown what was typed.
+    expect(await run(sandbox, ['C-c'])).toMatch(/\^C\n\$/)
   })
 
   test('the end of the server ends a wait, and says so', async () => {
