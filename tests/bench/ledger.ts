@@ -4,9 +4,10 @@
  *     bun tests/bench/ledger.ts [--rounds 3] [--seconds 1] [--slots 1,16] [--isolation bubblewrap]
  *
  * Three servers, each a process of its own: `base` (no extended protocol), `v2` (a ledger for temporary data, not synced)
- * and `durable` (a ledger that is on the disk before a call begins). Rounds are interleaved; what counts are the ratios.
+ * and `durable` (a ledger that is on the disk before a call begins: have TMPDIR on one). Rounds are interleaved; what counts are the ratios.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as v from 'valibot'
@@ -20,8 +21,7 @@ type ToolName = keyof typeof tools
 
 /** The process that serves; ends with its stdin. */
 async function serve(kind: Kind, slots: number, isolation: 'bubblewrap' | 'none'): Promise<void> {
-  // Beside this file, not in /tmp: that may be memory.
-  const dataDir = kind === 'durable' ? mkdtempSync(join(import.meta.dir, '.ledger-bench-')) : undefined
+  const dataDir = kind === 'durable' ? mkdtempSync(join(tmpdir(), 'ledger-bench-')) : undefined
   const sandbox = await createSandbox(
     { slots, isolation, ...(dataDir === undefined ? {} : { dataDir }) },
     kind === 'base' ? { extended: { features: [] } } : {},
