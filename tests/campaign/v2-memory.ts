@@ -20,7 +20,7 @@ const MAX_UNREAD_GROWTH_MB = 128
 async function serve(dataDir: string): Promise<void> {
   const server = await startSandboxServer({ slots: 2, dataDir, isolation: 'none' })
   let highest = 0
-  setInterval(() => {
+  const watch = setInterval(() => {
     highest = Math.max(highest, process.memoryUsage.rss())
   }, 5)
   console.log(JSON.stringify({ url: server.url }))
@@ -30,6 +30,7 @@ async function serve(dataDir: string): Promise<void> {
     console.log(JSON.stringify({ highest, now: process.memoryUsage.rss() }))
     highest = 0
   }
+  clearInterval(watch)
   await server.stop()
 }
 
@@ -51,9 +52,7 @@ async function startServer(dataDir: string) {
   return { url, memory, stop }
 }
 
-const place = mkdtempSync(join(tmpdir(), 'v2-memory-'))
-
-async function campaign(): Promise<void> {
+async function campaign(place: string): Promise<void> {
   const { url, memory, stop } = await startServer(join(place, 'data'))
   const served: Served = { handler: fetch, url }
   const source = join(place, 'source')
@@ -123,8 +122,9 @@ async function campaign(): Promise<void> {
 
 if (process.argv[2] === 'serve') await serve(process.argv[3] ?? '')
 else {
+  const place = mkdtempSync(join(tmpdir(), 'v2-memory-'))
   try {
-    await campaign()
+    await campaign(place)
   } finally {
     rmSync(place, { recursive: true })
   }

@@ -87,7 +87,9 @@ class Pending {
 
   take(isLast: boolean): { readonly data: string; readonly offset: number } | null {
     if (this.#bytes === 0) return null
-    const all = Buffer.concat(this.#pieces)
+    const [first] = this.#pieces
+    // One piece, the usual case, is not copied.
+    const all = this.#pieces.length === 1 && first !== undefined ? first : Buffer.concat(this.#pieces)
     const end = isLast ? all.length : endOfWhole(all)
     if (end === 0) return null
     const offset = this.#offset
