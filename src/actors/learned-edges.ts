@@ -56,7 +56,8 @@ class LearnedEdges {
 
   constructor(machine: AnyStateMachine) {
     this.#machine = machine
-    this.#types = new Set(machine.events)
+    // Not `machine.events`, which leaves out those that move nothing.
+    this.#types = new Set(namedTypes(machine.root))
   }
 
   transition(snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope): AnyMachineSnapshot {
@@ -191,6 +192,10 @@ function isBare(snapshot: AnyMachineSnapshot, machine: AnyStateMachine): boolean
 function isEmpty(object: object): boolean {
   for (const _ in object) return false
   return true
+}
+
+function namedTypes({ transitions, states }: StateNode): string[] {
+  return [...transitions.keys(), ...Object.values(states).flatMap(namedTypes)]
 }
 
 /** Whether no transition that `type` could select in this state has a guard. */
