@@ -6,10 +6,19 @@
  */
 export class ExecutionIds {
   readonly #beginning = crypto.randomUUID().slice(0, 24)
+  /** All digits but the last three, which {@link endings} has. */
+  #middle = ''
   #count = 0
 
   next(): string {
     this.#count += 1
-    return this.#beginning + this.#count.toString(16).padStart(12, '0')
+    const at = this.#count % endings.length
+    if (at === 0 || this.#middle === '') {
+      const higher = Math.floor(this.#count / endings.length)
+      this.#middle = this.#beginning + higher.toString(16).padStart(9, '0')
+    }
+    return this.#middle + endings[at]
   }
 }
+
+const endings = Array.from({ length: 4_096 }, (_, at) => at.toString(16).padStart(3, '0'))
