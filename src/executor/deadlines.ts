@@ -8,14 +8,28 @@ const bucketMs = 32
 const longestTimerMs = 2 ** 31 - 1
 
 /** Something that may run out of time. */
-export interface Expiring {
-  /** The bucket it is in; kept by {@link Deadlines}. */
-  deadlineBucket: number | undefined
+export interface Expiring<T> {
+  /** Kept by {@link Deadlines}. */
+  deadline: Deadline<T> | undefined
+}
+
+/** The place of an item in its bucket: a Set's adding and deleting costs ten times as much. */
+interface Deadline<T> {
+  readonly item: T
+  readonly bucket: Bucket<T>
+  before: Deadline<T> | undefined
+  behind: Deadline<T> | undefined
+}
+
+interface Bucket<T> {
+  readonly at: number
+  first: Deadline<T> | undefined
+  last: Deadline<T> | undefined
 }
 
 /** Watches over deadlines. Adding and dropping one is O(1). */
-export class Deadlines<T extends Expiring> {
-  readonly #buckets = new Map<number, Set<T>>()
+export class Deadlines<T extends Expiring<T>> {
+  readonly #buckets = new Map<number, Bucket<T>>()
   readonly #clock: Clock
   readonly #expire: (item: T) => void
   #timer: unknown
@@ -29,21 +43,34 @@ export class Deadlines<T extends Expiring> {
   /** Calls `expire(item)` at `atMs`, at most {@link bucketMs} later. Replaces the item's earlier deadline. */
   watch(item: T, atMs: number): void {
     this.drop(item)
-    const bucket = Math.ceil(atMs / bucketMs)
-    item.deadlineBucket = bucket
-    const items = this.#buckets.get(bucket)
-    if (items === undefined) this.#buckets.set(bucket, new Set([item]))
-    else items.add(item)
-    if (bucket < this.#armedFor) this.#arm(bucket)
+    const bucket = this.#bucket(Math.ceil(atMs / bucketMs))
+    const deadline = { item, bucket, before: bucket.last, behind: undefined }
+    if (bucket.last === undefined) bucket.first = deadline
+    else bucket.last.behind = deadline
+    bucket.last = deadline
+    item.deadline = deadline
+    if (bucket.at < this.#armedFor) this.#arm(bucket.at)
   }
 
   drop(item: T): void {
-    const bucket = item.deadlineBucket
-    if (bucket === undefined) return
-    item.deadlineBucket = undefined
-    const items = this.#buckets.get(bucket)
-    if (items?.delete(item) && items.size === 0) this.#buckets.delete(bucket)
+    if (item.deadline === undefined) return
+    const { bucket, before, behind } = item.deadline
+    item.deadline = undefined
+    if (before === undefined) bucket.first = behind
+    else before.behind = behind
+    if (behind === undefined) bucket.last = before
+    else behind.before = before
+    if (bucket.first !== undefined) return
+    this.#buckets.delete(bucket.at)
     if (this.#buckets.size === 0) this.#disarm()
+  }
+
+  #bucket(at: number): Bucket<T> {
+    const known = this.#buckets.get(at)
+    if (known !== undefined) return known
+    const bucket = { at, first: undefined, last: undefined }
+    this.#buckets.set(at, bucket)
+    return bucket
   }
 
   #arm(bucket: number): void {
@@ -61,15 +88,24 @@ export class Deadlines<T extends Expiring> {
 
   #fire(): void {
     this.#armedFor = Infinity
-    const due = this.#clock.now() / bucketMs
-    for (const [bucket, items] of this.#buckets) {
-      if (bucket > due) continue
-      this.#buckets.delete(bucket)
-      for (const item of items) {
-        item.deadlineBucket = undefined
-        this.#expire(item)
-      }
+    for (const { item, bucket } of this.#due(this.#clock.now() / bucketMs)) {
+      // The end of one may have been that of another.
+      if (item.deadline?.bucket !== bucket) continue
+      this.drop(item)
+      this.#expire(item)
     }
-    if (this.#armedFor === Infinity && this.#buckets.size > 0) this.#arm(Math.min(...this.#buckets.keys()))
+    let nearest = Infinity
+    for (const at of this.#buckets.keys()) nearest = Math.min(nearest, at)
+    // Something may have been watched meanwhile, but that need not be the nearest.
+    if (nearest < this.#armedFor) this.#arm(nearest)
+  }
+
+  #due(now: number): Deadline<T>[] {
+    const due: Deadline<T>[] = []
+    for (const bucket of this.#buckets.values()) {
+      if (bucket.at > now) continue
+      for (let each = bucket.first; each !== undefined; each = each.behind) due.push(each)
+    }
+    return due
   }
 }

@@ -72,20 +72,9 @@ export interface CallRequest {
 }
 
 /** One call on its way. */
-export abstract class PendingCall implements Call, Expiring {
-  readonly executionId: string
-  readonly slot: CallSlot
-  readonly tool: string
-  readonly route: Call['route']
-  readonly lane: Lane
-  readonly body: string
-  readonly bytes: number
-  readonly timeoutMs: number
-  readonly needs: readonly Feature[]
-  readonly live: LiveOutput | undefined
-  readonly file: FileRequest | undefined
-  readonly signal: AbortSignal | undefined
-
+export abstract class PendingCall implements Call, Expiring<PendingCall> {
+  // Not copied: there are many calls, and each of them would be twice as large.
+  readonly #request: CallRequest
   /** Posts that held it, and attempts to reach its container. */
   attempts = 0
   /** Those of them that failed and may be repeated. */
@@ -98,27 +87,62 @@ export abstract class PendingCall implements Call, Expiring {
   askedLedger: string | undefined
   /** Its caller gave it up, and the server was asked to end it: how it ends when no result of it comes. */
   givenUp: Failed | undefined
-  deadlineBucket: number | undefined
+  deadline: Expiring<PendingCall>['deadline']
   /** When the first attempt was made. */
   startedAt: number | undefined
 
-  readonly #queuedAt: number
   #isFinished = false
 
   constructor(request: CallRequest) {
-    this.executionId = request.executionId
-    this.slot = request.slot
-    this.tool = request.tool
-    this.route = request.route
-    this.lane = request.lane
-    this.body = request.body
-    this.bytes = request.bytes
-    this.timeoutMs = request.timeoutMs
-    this.needs = request.needs
-    this.live = request.live
-    this.file = request.file
-    this.signal = request.signal
-    this.#queuedAt = request.queuedAt
+    this.#request = request
+  }
+
+  get executionId(): string {
+    return this.#request.executionId
+  }
+
+  get slot(): CallSlot {
+    return this.#request.slot
+  }
+
+  get tool(): string {
+    return this.#request.tool
+  }
+
+  get route(): Call['route'] {
+    return this.#request.route
+  }
+
+  get lane(): Lane {
+    return this.#request.lane
+  }
+
+  get body(): string {
+    return this.#request.body
+  }
+
+  get bytes(): number {
+    return this.#request.bytes
+  }
+
+  get timeoutMs(): number {
+    return this.#request.timeoutMs
+  }
+
+  get needs(): readonly Feature[] {
+    return this.#request.needs
+  }
+
+  get live(): LiveOutput | undefined {
+    return this.#request.live
+  }
+
+  get file(): FileRequest | undefined {
+    return this.#request.file
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#request.signal
   }
 
   /** Resolves the caller's promise; false, and nothing else, when it was resolved before. */
@@ -136,7 +160,7 @@ export abstract class PendingCall implements Call, Expiring {
 
   /** Milliseconds since the caller made the call. */
   age(now: number): number {
-    return rounded(now - this.#queuedAt)
+    return rounded(now - this.#request.queuedAt)
   }
 
   /** Gives the caller what a settlement means for it. */
@@ -150,7 +174,7 @@ export abstract class PendingCall implements Call, Expiring {
       attempts: this.attempts,
       isGivenUp: this.givenUp !== undefined,
       timing: {
-        queuedMs: rounded(startedAt - this.#queuedAt),
+        queuedMs: rounded(startedAt - this.#request.queuedAt),
         wireMs: rounded(now - startedAt),
         totalMs: this.age(now),
       },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { SimulatedClock } from 'xstate'
-import { Deadlines } from '../../src/executor/deadlines.ts'
+import { Deadlines, type Expiring } from '../../src/executor/deadlines.ts'
 import { scripted, settled } from '../support/scripted-container.ts'
 import { the } from '../support/the.ts'
 
@@ -95,6 +95,11 @@ describe('queueTimeoutMs limits the wait before the first post', () => {
   })
 })
 
+interface Item extends Expiring<Item> {
+  readonly name: string
+  expire?: () => void
+}
+
 describe('Deadlines', () => {
   const make = () => {
     const clock = new SimulatedClock()
@@ -108,10 +113,11 @@ describe('Deadlines', () => {
       },
       clearTimeout: (timer: unknown) => clock.clearTimeout(timer as number),
     }
-    const deadlines = new Deadlines<{ name: string; deadlineBucket: number | undefined }>(counted, (item) =>
-      expired.push(item.name),
-    )
-    const item = (name: string) => ({ name, deadlineBucket: undefined })
+    const deadlines = new Deadlines<Item>(counted, (item) => {
+      expired.push(item.name)
+      item.expire?.()
+    })
+    const item = (name: string): Item => ({ name, deadline: undefined })
     return { clock, expired, timers, deadlines, item }
   }
 
@@ -125,6 +131,26 @@ describe('Deadlines', () => {
     expect(expired).toEqual(['soon'])
     clock.increment(9_000)
     expect(expired).toEqual(['soon', 'late'])
+  })
+
+  test('what is watched again as it fires keeps no other waiting', () => {
+    const { clock, expired, deadlines, item } = make()
+    const again = item('again')
+    again.expire = () => deadlines.watch(again, 50_000)
+    deadlines.watch(again, 1_000)
+    deadlines.watch(item('next'), 2_000)
+    clock.increment(1_032)
+    clock.increment(1_000)
+    expect(expired).toEqual(['again', 'next'])
+  })
+
+  test('what is dropped as another fires does not fire', () => {
+    const { clock, expired, deadlines, item } = make()
+    const [first, second, third] = [item('first'), item('second'), item('third')]
+    first.expire = () => deadlines.drop(second)
+    for (const each of [first, second, third]) deadlines.watch(each, 1_000)
+    clock.increment(2_000)
+    expect(expired).toEqual(['first', 'third'])
   })
 
   test('holds one timer for a thousand deadlines, and none when all are dropped', () => {

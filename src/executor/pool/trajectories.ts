@@ -156,8 +156,8 @@ class Trajectory {
 }
 
 /** A call that waits for the slot of its trajectory. */
-class WaitingCall implements Expiring {
-  deadlineBucket: number | undefined
+class WaitingCall implements Expiring<WaitingCall> {
+  deadline: Expiring<WaitingCall>['deadline']
   readonly #refused = Promise.withResolvers<never>()
 
   constructor(

@@ -8,8 +8,8 @@ import { Line } from './line.ts'
 import type { PoolEvent } from './pool-events.ts'
 
 /** One who waits for a slot. */
-export class Waiter implements Expiring {
-  deadlineBucket: number | undefined
+export class Waiter implements Expiring<Waiter> {
+  deadline: Expiring<Waiter>['deadline']
   readonly #lease = Promise.withResolvers<Lease>()
 
   constructor(
