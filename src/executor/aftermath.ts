@@ -69,7 +69,7 @@ function settle({ pacing }: Posting, post: Post, settlements: readonly Settlemen
 /** The calls of a failed post that somebody still waits for; the others end here, or as their cancellation says. */
 function wanted({ cancels }: Posting, post: Post, failure: Failed): PendingCall[] {
   const calls: PendingCall[] = []
-  for (const call of [...post.waiting]) {
+  for (const call of post.waitingCalls()) {
     post.release(call)
     if (failure.outcome !== 'not-run') call.askedLedger = post.ledger
     if (call.isFinished) call.slot.ended(call, failure)

@@ -12,14 +12,14 @@ const encoder = new TextEncoder()
 
 /** A tool call or a reset. */
 export class ExecutionCall extends PendingCall {
-  readonly #result = Promise.withResolvers<ExecutionResult>()
-
-  get promise(): Promise<ExecutionResult> {
-    return this.#result.promise
-  }
+  #resolve: (result: ExecutionResult) => void = () => {}
+  // A third of the cost of Promise.withResolvers.
+  readonly promise = new Promise<ExecutionResult>((resolve) => {
+    this.#resolve = resolve
+  })
 
   protected override resolve(settlement: Settlement, context: ResultContext): void {
-    this.#result.resolve(
+    this.#resolve(
       settlement.kind === 'failed'
         ? failedResult(settlement, context)
         : answeredResult(settlement.value as ExecutionResponseBody, context),

@@ -100,7 +100,7 @@ export class Container implements CallContainer, Posting {
   /** Calls that are posted and not answered. */
   get inFlight(): number {
     let calls = 0
-    for (const post of this.#posts) calls += post.waiting.size
+    for (const post of this.#posts) calls += post.waiting
     return calls
   }
 
@@ -205,7 +205,7 @@ export class Container implements CallContainer, Posting {
     post.release(call)
     call.askedLedger = undefined
     this.pacing.succeeded()
-    if (post.waiting.size === 0) post.hangUpAfter(lastLineMs, this.core.clock)
+    if (post.waiting === 0) post.hangUpAfter(lastLineMs, this.core.clock)
     call.slot.ended(call, taken.settlement)
   }
 

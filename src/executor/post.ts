@@ -16,7 +16,7 @@ export class Post implements CallPost {
   readonly bytes: number
   /** Of the container, when it speaks the extended protocol. */
   readonly terms: Terms | undefined
-  readonly #waiting: Set<PendingCall>
+  #waiting: number
   readonly #controller = new AbortController()
   #timer: unknown
 
@@ -28,18 +28,27 @@ export class Post implements CallPost {
     this.route = routeOf(first, calls.length, terms)
     const isList = this.route === '/batch' || this.route === '/v2/batch'
     this.body = isList ? `[${calls.map((call) => call.body).join(',')}]` : first.body
-    this.bytes = calls.reduce((sum, call) => sum + call.bytes + 1, isList ? 1 : -1)
-    this.#waiting = new Set(calls)
-    for (const call of calls) call.post = this
+    let bytes = isList ? 1 : -1
+    for (const call of calls) {
+      call.post = this
+      bytes += call.bytes + 1
+    }
+    this.bytes = bytes
+    this.#waiting = calls.length
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal
   }
 
-  /** The calls that nobody has settled meanwhile. */
-  get waiting(): ReadonlySet<PendingCall> {
+  /** How many calls nobody has settled meanwhile. */
+  get waiting(): number {
     return this.#waiting
+  }
+
+  /** Those calls. */
+  waitingCalls(): PendingCall[] {
+    return this.calls.filter((call) => call.post === this)
   }
 
   get ledger(): string | undefined {
@@ -54,13 +63,13 @@ export class Post implements CallPost {
   /** The call has its answer, or goes another way. */
   release(call: PendingCall): void {
     call.post = undefined
-    this.#waiting.delete(call)
+    this.#waiting -= 1
   }
 
   /** The call is given up. When no other waits, the exchange is ended. */
   leave(call: PendingCall): void {
     this.release(call)
-    if (this.#waiting.size === 0) this.#controller.abort()
+    if (this.#waiting === 0) this.#controller.abort()
   }
 
   /** Nobody waits any more: the rest of the answer may take so long. */

@@ -42,7 +42,7 @@ export async function deliverStream(
   const maxCharacters = callCharacters * (post.calls.length + 1)
   const ending = await readLines(streamed.body, results, maxCharacters, listener)
   const failure = failureOf(ending, results.complaint, streamed.status)
-  if (signal.aborted || post.waiting.size === 0) return delivered(post, signal.aborted ? undefined : failure)
+  if (signal.aborted || post.waiting === 0) return delivered(post, signal.aborted ? undefined : failure)
   return ending.kind === 'too-large'
     ? delivered(post, failure)
     : { kind: 'again', failure: failure ?? missing(streamed.status) }
