@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { createSandbox } from '../../src/server/sandbox.ts'
 import { bash, eventually, hasBubblewrap, processesWith, useSandboxes } from './support.ts'
-import { batch, begun, cancel, command, linesOf, postV2, resultsOf } from './v2-support.ts'
+import { batch, begun, cancel, command, healthOf, linesOf, postV2, resultsOf } from './v2-support.ts'
 
 const openSandbox = useSandboxes()
 const open = (isolation: 'none' | 'bubblewrap' = 'none') => openSandbox({ slots: 3, isolation })
@@ -83,6 +83,21 @@ test('a call that ends by itself meanwhile keeps its result', async () => {
 test.each([[{}], [{ execution_ids: 'a' }], [{ execution_ids: [5] }], [5]])('%j is refused', async (body) => {
   const response = await postV2(await open(), '/cancel', body)
   expect([response.status, await response.json()]).toMatchObject([400, { code: 'invalid_request' }])
+})
+
+test('a server that drains refuses batches and files, and still cancels what it waits for', async () => {
+  const sandbox = await open()
+  const response = await postV2(sandbox, '/v2/batch', [command('a', 'sleep 30')])
+  await begun(sandbox, 1)
+  const ledger = (await healthOf(sandbox)).ledger ?? ''
+  const stopped = sandbox.stop({ drainTimeoutMs: 60_000 })
+  const refused = await postV2(sandbox, '/v2/batch', [command('b', 'true')], { ledger })
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '60'])
+  expect(await refused.json()).toMatchObject({ code: 'server_stopping' })
+  expect((await sandbox.handler(new Request('http://127.0.0.1/files/slot_0/f'))).status).toBe(503)
+  expect(await cancel(sandbox, ['a'])).toMatchObject({ cancelled: ['a'] })
+  expect((await resultsOf(response))[0]?.metadata.cancelled).toBe(true)
+  await stopped
 })
 
 describe('a client that hangs up', () => {
