@@ -272,6 +272,7 @@ describe('results stream back', () => {
     stream.result(script.posts[0]?.calls[0])
     expect((await running).outcome).toBe('exited')
     await pass(script, 2_000)
+    await stream.hungUp
     expect(script.executor.pending).toBe(0)
     expect(script.events.filter(({ type }) => type === 'post.failed')).toEqual([])
   })
@@ -429,6 +430,22 @@ describe('answers that are not as they should be (promise 7)', () => {
     await settled()
     expect(script.events.filter(({ type }) => type === 'post.failed')).toMatchObject([
       { message: 'Something is wrong with the answer: it holds a result for zz, which was not asked for' },
+    ])
+  })
+
+  test('the second of two results is told as what it is', async () => {
+    await using script = extended()
+    const running = script.executor.slots('one:1', 1)[0].bash('x')
+    await settled()
+    const [call] = the(script.posts[0]).calls
+    const stream = streamTo(script.posts[0])
+    stream.result(call)
+    stream.result(call, { output: 'doubled' })
+    stream.done(1)
+    expect((await running).output).toBe(the(call).execution_id)
+    await settled()
+    expect(script.events.filter(({ type }) => type === 'post.failed')).toMatchObject([
+      { message: expect.stringContaining('it holds two results for') },
     ])
   })
 

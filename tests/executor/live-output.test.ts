@@ -49,6 +49,8 @@ describe('live output', () => {
     const first = streamTo(script.posts[0])
     first.live(script.posts[0]?.calls[0], 'stdout', '\uFFFD', 0)
     first.live(script.posts[0]?.calls[0], 'stdout', '1', 1)
+    await settled()
+    expect(heard).toBe('\uFFFD1')
     first.cut()
     await settled()
     script.clock.increment(1_250)

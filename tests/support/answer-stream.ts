@@ -24,6 +24,8 @@ export interface AnswerStream {
   cut(): void
   /** The body ends as if it were whole. */
   end(): void
+  /** Resolves when the client has hung up. */
+  readonly hungUp: Promise<void>
 }
 
 /** Begins to answer a post. */
@@ -45,5 +47,9 @@ export function streamTo(post: ReceivedPost | undefined): AnswerStream {
     },
     cut: () => void writer.abort(Object.assign(new Error('reset'), { code: 'ECONNRESET' })),
     end: () => void writer.close(),
+    hungUp: writer.closed.then(
+      () => {},
+      () => {},
+    ),
   }
 }
