@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { afterEach, describe, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Sandbox } from '../../src/server/sandbox.ts'
@@ -155,33 +155,42 @@ function renamed({ state_lost, shell_restarted, ...metadata }: Record<string, un
   }
 }
 
-test('a call that is cancelled ends like one at its timeout: the shell is kept', async () => {
-  const workspace = mkdtempSync(join(tmpdir(), 'stateful-'))
-  const shell = new StatefulShell({ kind: 'none', run: 'x' }, { workspace, owner: null })
+describe('a long-lived shell', () => {
+  const workspaces: string[] = []
+  const shells: StatefulShell[] = []
   const stop = new AbortController().signal
-  const run = (command: string, cancel?: AbortSignal) =>
-    shell.run({ command, timeoutMs: 20_000, network: false }, { stop, cancel })
-  try {
-    const cancel = new AbortController()
-    const running = run('a=1; : > started; echo out; sleep 60; echo after', cancel.signal)
-    expect(
-      await eventually(() => Bun.spawnSync(['test', '-e', join(workspace, 'started')]).exitCode === 0),
-    ).toBe(true)
-    cancel.abort()
-    expect(await running).toMatchObject({
-      end: { kind: 'cancelled' },
-      isLost: false,
-      stdout: { head: 'out\n' },
-    })
-    expect(await run('echo $a')).toMatchObject({
-      end: { kind: 'exited' },
-      isRestarted: false,
-      stdout: { head: '1\n' },
-    })
-  } finally {
-    await shell.end()
-    rmSync(workspace, { recursive: true })
+  const open = () => {
+    const workspace = mkdtempSync(join(tmpdir(), 'stateful-'))
+    const shell = new StatefulShell({ kind: 'none', run: 'x' }, { workspace, owner: null })
+    workspaces.push(workspace)
+    shells.push(shell)
+    const run = (command: string, cancel?: AbortSignal) =>
+      shell.run({ command, timeoutMs: 20_000, network: false }, { stop, cancel })
+    return { workspace, run }
   }
+  afterEach(async () => {
+    await Promise.all(shells.splice(0).map((shell) => shell.end()))
+    for (const workspace of workspaces.splice(0)) rmSync(workspace, { recursive: true })
+  })
+
+  test('is kept by a call that is cancelled, as at its timeout', async () => {
+    const { workspace, run } = open()
+    const cancel = new AbortController()
+    const running = run('a=1; echo out; : > started; sleep 60; echo after', cancel.signal)
+    expect(await eventually(() => existsSync(join(workspace, 'started')))).toBe(true)
+    cancel.abort()
+    const end = { kind: 'cancelled' }
+    expect(await running).toMatchObject({ end, isLost: false, stdout: { head: 'out\n' } })
+    expect(await run('echo $a')).toMatchObject({ isRestarted: false, stdout: { head: '1\n' } })
+  })
+
+  test('that dies before it takes a command is replaced by one that takes it', async () => {
+    const { run } = open()
+    const { stdout } = await run('echo $$')
+    process.kill(Number(stdout.head), 'SIGKILL')
+    const end = { kind: 'exited', exitCode: 0 }
+    expect(await run('echo once')).toMatchObject({ end, isRestarted: true, stdout: { head: 'once\n' } })
+  })
 })
 
 test.skipIf(!hasBubblewrap)('a sandbox that cannot be set up is told as such', async () => {

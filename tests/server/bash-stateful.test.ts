@@ -75,6 +75,7 @@ for (const [where, isolation] of kinds) {
 
     test('gives an empty stdin, and no descriptor of its own to children', async () => {
       await open()
+      expect(await outputOf('readlink /proc/self/fd/0')).toBe('/dev/null')
       expect(await outputOf('cat; read -r x; echo $?; sh -c "ls /proc/self/fd" | tr "\\n" " "')).toBe(
         '1\n0 1 2 3',
       )
