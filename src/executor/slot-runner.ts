@@ -103,10 +103,15 @@ export class SlotRunner implements CallSlot {
     else this.#actor.send({ type: 'release.reset', call: reset, refused, failure })
   }
 
+  /** Its lease is over, whatever still goes on there. */
+  get isFaulted(): boolean {
+    return this.#actor.getSnapshot().matches('faulted')
+  }
+
   /** Resolves when nobody holds the slot any more: it is idle, or faulted, or its executor is closed. */
   async untilFree(): Promise<'idle' | 'faulted'> {
     const isFree = (each: SnapshotFrom<typeof slotMachine>) =>
-      each.hasTag('idle') || each.matches('faulted') || each.status === 'stopped'
+      each.hasTag('idle') || each.matches({ faulted: 'quarantined' }) || each.status === 'stopped'
     return (await waitFor(this.#actor, isFree)).matches('faulted') ? 'faulted' : 'idle'
   }
 

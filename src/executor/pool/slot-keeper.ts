@@ -25,7 +25,7 @@ export class SlotKeeper {
   /** Takes a slot back from its lease; resolves when nobody holds it. */
   async giveBack(pooled: PooledSlot, reset: boolean): Promise<void> {
     const { runner, home } = pooled
-    if (runner.state !== 'faulted') runner.endLease(reset ? this.#resetCall(pooled) : undefined)
+    if (!runner.isFaulted) runner.endLease(reset ? this.#resetCall(pooled) : undefined)
     const state = await runner.untilFree()
     if (home.state === 'lost') return
     home.unlease(pooled, this.#parts.internals.core.clock.now())
@@ -35,10 +35,16 @@ export class SlotKeeper {
 
   /** Empties a slot that nobody holds. */
   async empty(pooled: PooledSlot): Promise<void> {
-    const { success } = await this.#parts.executor.resetSlot(pooled.slot)
+    const { runner } = pooled
+    const { success, error } = await this.#parts.executor.resetSlot(pooled.slot)
     if (pooled.home.state === 'lost' || pooled.lease !== undefined) return
-    if (success) this.#parts.onFree(pooled)
-    else this.#quarantined(pooled)
+    if (success) {
+      this.#parts.onFree(pooled)
+      return
+    }
+    // It was given up before it began, as with the last lease of a life before.
+    if (!runner.isFaulted) runner.fault(`its reset was not made: ${error}`)
+    this.#quarantined(pooled)
   }
 
   /** A slot in quarantine gets another reset. */

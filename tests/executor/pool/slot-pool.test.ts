@@ -109,6 +109,22 @@ describe('leases (promise 11)', () => {
     await pass(script, 1_500)
     expect(script.pool.stats().slots).toEqual({ total: 1, free: 1, leased: 0, resetting: 0, faulted: 0 })
   })
+  test('a slot that is released while its holder resets it a second time is not lost', async () => {
+    await using script = await start(['one:1'], { slotsPerContainer: 1 })
+    const lease = await script.pool.acquire()
+    script.manual()
+    const failed = lease.reset()
+    await settled()
+    the(script.posts[0]).answer(Response.json({ success: false, error: 'disk full' }))
+    expect((await failed).success).toBe(false)
+    const again = lease.reset()
+    await settled()
+    const released = lease.release()
+    the(script.posts[1]).succeed()
+    expect((await again).success).toBe(true)
+    await released
+    expect(script.pool.stats().slots).toMatchObject({ total: 1, free: 1 })
+  })
 })
 
 describe('start and stop', () => {
