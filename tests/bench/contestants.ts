@@ -1,11 +1,11 @@
-/** Ways to make the same calls. Each `call` is one tool call: it resolves with the call's output. */
+/** Ways to make the same calls. Each `call` is one tool call: it resolves with what its client gives, the output in it. */
 import { type ExecuteOptions, SandboxExecutor, SlotPool, staticDiscovery } from '../../mod.ts'
 import { startInspector } from '../../src/inspector/mod.ts'
 import { batshit, dataloader, fetchPerCall, handBatched, kyPerCall } from './peers.ts'
 
 export interface Contestant extends AsyncDisposable {
   /** Makes one call in the slot of this index; one call at a time in each. */
-  call(slot: number): Promise<string>
+  call(slot: number): Promise<{ readonly output: string }>
 }
 
 export const inFlightCounts = [1, 64, 1_024, 16_384] as const
@@ -70,10 +70,10 @@ function fromExecutor(
   args: Readonly<Record<string, unknown>>,
 ): Contestant {
   const slots = executor.slots(url, inFlight)
-  const call = async (index: number) => {
+  const call = (index: number) => {
     const slot = slots[index]
     if (slot === undefined) throw new RangeError(`No slot ${index}`)
-    return outputOf(await executor.execute(slot, tool, args, options()))
+    return executor.execute(slot, tool, args, options())
   }
   return { call, [Symbol.asyncDispose]: () => executor.close() }
 }
@@ -81,10 +81,10 @@ function fromExecutor(
 async function throughPool(url: string, inFlight: number): Promise<Contestant> {
   const pool = await SlotPool.start({ discovery: staticDiscovery([url]), slotsPerContainer: inFlight })
   const leases = await Promise.all(Array.from({ length: inFlight }, () => pool.acquire()))
-  const call = async (index: number) => {
+  const call = (index: number) => {
     const lease = leases[index]
     if (lease === undefined) throw new RangeError(`No lease ${index}`)
-    return outputOf(await pool.execute(lease, 'write_file', { path: 'a', content: 'b' }))
+    return pool.execute(lease, 'write_file', { path: 'a', content: 'b' })
   }
   const close = async () => {
     await Promise.all(leases.map((lease) => lease.release({ reset: false })))
@@ -107,11 +107,6 @@ async function inspected(url: string, inFlight: number): Promise<Contestant> {
   return { call: inner.call, [Symbol.asyncDispose]: close }
 }
 
-function outputOf({ success, output, error }: { success: boolean; output: string; error: string }): string {
-  if (!success) throw new Error(error)
-  return output
-}
-
 /** Makes `calls` calls, `inFlight` at a time; `took` is told the milliseconds of each. */
 export async function run(
   { call }: Contestant,
@@ -124,7 +119,7 @@ export async function run(
     while (left > 0) {
       left -= 1
       const begun = performance.now()
-      const output = await call(slot)
+      const { output } = await call(slot)
       took(performance.now() - begun)
       if (output !== 'done') throw new Error(`Expected "done", got ${JSON.stringify(output)}`)
     }

@@ -15,6 +15,8 @@ interface Answer {
   readonly execution_id: string
 }
 
+const missing: Answer = { output: '', execution_id: '' }
+
 interface Request {
   readonly slot_id: string
   readonly execution_id: string
@@ -35,34 +37,34 @@ const viaKy = <T>(url: string, body: unknown): Promise<T> => client.post(url, { 
 
 /** The limit: a promise and a UUID for each call, one POST a tick, no check, no care. */
 export function handBatched(url: string): Contestant {
-  let waiting: { request: Request; resolve: (output: string) => void }[] = []
+  let waiting: { request: Request; resolve: (answer: Answer) => void }[] = []
   const post = async (batch: typeof waiting) => {
     const requests = batch.map((each) => each.request)
     const answers = await fetched<readonly Answer[]>(`${url}/batch`, requests)
-    for (const [index, { resolve }] of batch.entries()) resolve(answers[index]?.output ?? '')
+    for (const [index, { resolve }] of batch.entries()) resolve(answers[index] ?? missing)
   }
   const flush = () => {
     const batch = waiting
     waiting = []
     if (batch.length > 0) void post(batch)
   }
-  const call = (slot: number) => {
-    const { promise, resolve } = Promise.withResolvers<string>()
-    if (waiting.length === 0) setImmediate(flush)
-    waiting.push({ request: request(slot), resolve })
-    if (waiting.length === maxCalls) flush()
-    return promise
-  }
+  // Here, Promise.withResolvers costs three times as much.
+  const call = (slot: number) =>
+    new Promise<Answer>((resolve) => {
+      if (waiting.length === 0) setImmediate(flush)
+      waiting.push({ request: request(slot), resolve })
+      if (waiting.length === maxCalls) flush()
+    })
   return { call, ...nothingToClose }
 }
 
 export function fetchPerCall(url: string): Contestant {
-  const call = async (slot: number) => (await fetched<Answer>(`${url}/execute`, request(slot))).output
+  const call = (slot: number) => fetched<Answer>(`${url}/execute`, request(slot))
   return { call, ...nothingToClose }
 }
 
 export function kyPerCall(url: string): Contestant {
-  const call = async (slot: number) => (await viaKy<Answer>(`${url}/execute`, request(slot))).output
+  const call = (slot: number) => viaKy<Answer>(`${url}/execute`, request(slot))
   return { call, ...nothingToClose }
 }
 
@@ -73,27 +75,27 @@ export function dataloader(url: string): Contestant {
     maxBatchSize: maxCalls,
     batchScheduleFn: setImmediate,
   })
-  return { call: async (slot) => (await loader.load(request(slot))).output, ...nothingToClose }
+  return { call: (slot) => loader.load(request(slot)), ...nothingToClose }
 }
 
 export function batshit(url: string): Contestant {
-  const batcher = create<Answer[], Request, Answer | undefined>({
+  const batcher = create<Answer[], Request, Answer>({
     fetcher: (requests) => viaKy<Answer[]>(`${url}/batch`, requests),
     resolver: indexed(),
     scheduler: windowedFiniteBatchScheduler({ windowMs: 0, maxBatchSize: maxCalls }),
   })
-  return { call: async (slot) => (await batcher.fetch(request(slot)))?.output ?? '', ...nothingToClose }
+  return { call: (slot) => batcher.fetch(request(slot)), ...nothingToClose }
 }
 
 /** Its own resolver by key takes the key for the whole request. */
 function indexed() {
   const indexes = new WeakMap<readonly Answer[], Map<string, Answer>>()
-  return (answers: readonly Answer[], { execution_id }: Request): Answer | undefined => {
+  return (answers: readonly Answer[], { execution_id }: Request): Answer => {
     let index = indexes.get(answers)
     if (index === undefined) {
       index = new Map(answers.map((answer) => [answer.execution_id, answer]))
       indexes.set(answers, index)
     }
-    return index.get(execution_id)
+    return index.get(execution_id) ?? missing
   }
 }
