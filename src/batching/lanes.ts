@@ -12,12 +12,6 @@ export interface Lane {
   readonly maxCalls: number
 }
 
-/** What decides on a call's lane. */
-export interface LaneRequest {
-  readonly tool: string
-  readonly timeoutMs: number
-}
-
 /** An unknown command and at most 8 others. */
 const unknownDurationCalls = 9
 
@@ -38,8 +32,7 @@ const commandLanes = classLimitsMs.map(
 )
 
 /** The lane of a call made by `execute`. */
-export function laneOf(request: LaneRequest): Lane {
-  const { tool, timeoutMs } = request
+export function laneOf(tool: string, timeoutMs: number): Lane {
   const lanes = quickTools.has(tool) ? quickLanes : commandLanes
   let index = 0
   while (timeoutMs > (classLimitsMs[index] ?? Infinity)) index += 1

@@ -1,6 +1,6 @@
 /** Floor 1: one settlement per call, by executionId; by position only for an item that names no call. */
 import * as v from 'valibot'
-import { type ExecutionResponseBody, executionResponse } from '../protocol/execution.ts'
+import { type ExecutionResponseBody, executionResponse, wholeResponse } from '../protocol/execution.ts'
 import { notRun, type Settlement, unknownOutcome } from './settlement.ts'
 
 /** What the rules need to know of a call. */
@@ -26,9 +26,10 @@ export function matchResults(
   items: readonly unknown[],
   status: number,
 ): Settlement[] {
+  if (v.is(wholeResponses, items) && areInOrder(calls, items)) {
+    return items.map((item) => answered(item, status))
+  }
   const parsed = items.map((item) => v.safeParse(executionResponse, item))
-  const inOrder = settledInOrder(calls, parsed, status)
-  if (inOrder !== undefined) return inOrder
   const claims = new Map<string, number[]>()
   for (const [index, item] of parsed.entries()) {
     const id = item.success ? item.output.execution_id : idOfMalformed(items[index])
@@ -47,19 +48,14 @@ export function matchResults(
 
 type Parsed = v.SafeParseResult<typeof executionResponse>
 
+const wholeResponses = v.array(wholeResponse)
+
 /** The common case: each item names the call at its place, so that none can be missing, foreign or doubled. */
-function settledInOrder(
-  calls: readonly Identified[],
-  parsed: readonly Parsed[],
-  status: number,
-): Settlement[] | undefined {
-  if (parsed.length !== calls.length) return undefined
-  const settlements: Settlement[] = []
-  for (const [index, item] of parsed.entries()) {
-    if (!item.success || item.output.execution_id !== calls[index]?.executionId) return undefined
-    settlements.push(answered(item.output, status))
-  }
-  return settlements
+function areInOrder(calls: readonly Identified[], items: readonly ExecutionResponseBody[]): boolean {
+  return (
+    items.length === calls.length &&
+    items.every((item, index) => item.execution_id === calls[index]?.executionId)
+  )
 }
 
 const identified = v.object({ execution_id: v.string() })

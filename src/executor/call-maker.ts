@@ -2,21 +2,22 @@
 import { type Lane, laneOf } from '../batching/lanes.ts'
 import { SandboxUsageError } from '../errors.ts'
 import type { Send, SendOptions } from './artifacts.ts'
-import type { CheckedItem } from './batch-items.ts'
+import { type CheckedItem, checkedArgs, checkedTool } from './batch-items.ts'
 import { aloneRequest, ExecutionCall, RawCall, toolCall } from './calls.ts'
 import type { Core } from './core.ts'
 import { ExecutionIds } from './execution-ids.ts'
 import type { SendFile } from './files.ts'
 import type { OutputListeners } from './live-output.ts'
+import type { CheckedExecuteOptions } from './options.ts'
 import { runnerOf, type Slot, type SlotDoor } from './slot.ts'
 import type { SlotRunner } from './slot-runner.ts'
 
-/** What a tool call is made with, besides its item. */
-export interface ToolCallOptions {
+/** A tool call as it is asked for, checked but for its slot. */
+export interface AskedCall extends CheckedItem {
   readonly signal?: AbortSignal | undefined
   readonly listeners?: OutputListeners | undefined
   /** Default: by tool and timeout. */
-  readonly lane?: Lane
+  readonly lane?: Lane | undefined
   /** Since when its caller waits. Default: now. */
   readonly queuedAt?: number | undefined
 }
@@ -35,20 +36,39 @@ export class CallMaker {
     this.timeoutMs = timeoutMs
   }
 
-  /** @throws {SandboxUsageError} when a call with this id is in flight, or the slot is another executor's */
-  tool(item: CheckedItem, { signal, listeners, lane, queuedAt }: ToolCallOptions): ExecutionCall {
-    const { tool, args, timeoutMs = this.timeoutMs } = item
-    const executionId = this.#id(item.executionId)
-    return toolCall({
-      slot: runnerOf(item.slot, this.#door),
-      tool,
-      args,
+  /** The call of `execute`. @throws {SandboxUsageError} */
+  asked(
+    slot: unknown,
+    tool: unknown,
+    args: unknown,
+    { timeoutMs, executionId, signal, listeners }: CheckedExecuteOptions,
+    queuedAt: number | undefined,
+  ): ExecutionCall {
+    return this.tool({
+      slot,
+      tool: checkedTool(tool),
+      args: checkedArgs(args),
       executionId,
       timeoutMs,
-      lane: lane ?? laneOf({ tool, timeoutMs }),
-      listeners,
       signal,
-      queuedAt: queuedAt ?? this.#core.clock.now(),
+      listeners,
+      queuedAt,
+    })
+  }
+
+  /** @throws {SandboxUsageError} when a call with this id is in flight, or the slot is another executor's */
+  tool(asked: AskedCall): ExecutionCall {
+    const { tool, timeoutMs = this.timeoutMs } = asked
+    return toolCall({
+      slot: runnerOf(asked.slot, this.#door),
+      tool,
+      args: asked.args,
+      executionId: this.#id(asked.executionId),
+      timeoutMs,
+      lane: asked.lane ?? laneOf(tool, timeoutMs),
+      listeners: asked.listeners,
+      signal: asked.signal,
+      queuedAt: asked.queuedAt ?? this.#core.clock.now(),
     })
   }
 

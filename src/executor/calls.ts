@@ -6,7 +6,7 @@ import type { ExecutionResponseBody } from '../protocol/execution.ts'
 import type { Feature } from '../protocol/health.ts'
 import { LiveOutput, type OutputListeners } from './live-output.ts'
 import { type CallRequest, type CallSlot, PendingCall } from './pending-call.ts'
-import { answeredResult, type ExecutionResult, failedResult, type ResultContext } from './results.ts'
+import { answeredResult, type ExecutionResult, failedResult, type Timing } from './results.ts'
 
 const encoder = new TextEncoder()
 
@@ -18,11 +18,11 @@ export class ExecutionCall extends PendingCall {
     this.#resolve = resolve
   })
 
-  protected override resolve(settlement: Settlement, context: ResultContext): void {
+  protected override resolve(settlement: Settlement, timing: Timing): void {
     this.#resolve(
       settlement.kind === 'failed'
-        ? failedResult(settlement, context)
-        : answeredResult(settlement.value as ExecutionResponseBody, context),
+        ? failedResult(settlement, this, timing)
+        : answeredResult(settlement.value as ExecutionResponseBody, this, timing),
     )
   }
 }
@@ -118,7 +118,7 @@ export class RawCall extends PendingCall {
     return this.#result.promise
   }
 
-  protected override resolve(settlement: Settlement, context: ResultContext): void {
-    this.#result.resolve({ settlement, attempts: context.attempts })
+  protected override resolve(settlement: Settlement): void {
+    this.#result.resolve({ settlement, attempts: this.attempts })
   }
 }

@@ -111,7 +111,8 @@ export function checkedCallOptions(options: unknown): v.InferOutput<typeof callO
   return checked(callOptions, options, 'call options')
 }
 
-interface CheckedExecuteOptions {
+/** The options of one call, complete. */
+export interface CheckedExecuteOptions {
   readonly timeoutMs: number | undefined
   readonly signal: AbortSignal | undefined
   readonly executionId: string | undefined

@@ -6,7 +6,7 @@ import type { StreamBody } from '../ports/transport.ts'
 import type { Feature } from '../protocol/health.ts'
 import type { Expiring } from './deadlines.ts'
 import type { LiveOutput } from './live-output.ts'
-import type { ResultContext } from './results.ts'
+import type { ResultContext, Timing } from './results.ts'
 
 /** The slot of a call, as the call's owners need it. */
 export interface CallSlot {
@@ -72,7 +72,7 @@ export interface CallRequest {
 }
 
 /** One call on its way. */
-export abstract class PendingCall implements Call, Expiring<PendingCall> {
+export abstract class PendingCall implements Call, Expiring<PendingCall>, ResultContext {
   // Not copied: there are many calls, and each of them would be twice as large.
   readonly #request: CallRequest
   /** Posts that held it, and attempts to reach its container. */
@@ -103,6 +103,10 @@ export abstract class PendingCall implements Call, Expiring<PendingCall> {
 
   get slot(): CallSlot {
     return this.#request.slot
+  }
+
+  get slotId(): string {
+    return this.#request.slot.slotId
   }
 
   get tool(): string {
@@ -149,8 +153,12 @@ export abstract class PendingCall implements Call, Expiring<PendingCall> {
   finish(settlement: Settlement, now: number): boolean {
     if (this.#isFinished) return false
     this.#isFinished = true
-    this.resolve(settlement, this.#context(now))
+    this.resolve(settlement, this.#timing(now))
     return true
+  }
+
+  get isGivenUp(): boolean {
+    return this.givenUp !== undefined
   }
 
   /** Whether the caller has its result; the slot may still wait for the server. */
@@ -164,21 +172,15 @@ export abstract class PendingCall implements Call, Expiring<PendingCall> {
   }
 
   /** Gives the caller what a settlement means for it. */
-  protected abstract resolve(settlement: Settlement, context: ResultContext): void
+  protected abstract resolve(settlement: Settlement, timing: Timing): void
 
-  #context(now: number): ResultContext {
+  #timing(now: number): Timing {
     const startedAt = this.startedAt ?? now
-    return {
-      executionId: this.executionId,
-      slotId: this.slot.slotId,
-      attempts: this.attempts,
-      isGivenUp: this.givenUp !== undefined,
-      timing: {
-        queuedMs: rounded(startedAt - this.#request.queuedAt),
-        wireMs: rounded(now - startedAt),
-        totalMs: this.age(now),
-      },
-    }
+    return Object.freeze({
+      queuedMs: rounded(startedAt - this.#request.queuedAt),
+      wireMs: rounded(now - startedAt),
+      totalMs: this.age(now),
+    })
   }
 }
 

@@ -77,13 +77,16 @@ export interface ResultContext {
   readonly attempts: number
   /** Its caller gave it up. */
   readonly isGivenUp: boolean
-  readonly timing: Omit<Timing, 'toolMs'>
 }
 
 const emptyMetadata: Readonly<Record<string, unknown>> = Object.freeze({})
 
-/** The result of a call that was answered. */
-export function answeredResult(body: ExecutionResponseBody, context: ResultContext): ExecutionResult {
+/** The result of a call that was answered. `timing` is frozen. */
+export function answeredResult(
+  body: ExecutionResponseBody,
+  context: ResultContext,
+  timing: Timing,
+): ExecutionResult {
   const { metadata } = body
   const toolSeconds = metadata.duration
   const outcome = answeredOutcome(metadata)
@@ -95,9 +98,8 @@ export function answeredResult(body: ExecutionResponseBody, context: ResultConte
     slotId: context.slotId,
     metadata: Object.freeze(metadata),
     outcome,
-    timing: Object.freeze(
-      typeof toolSeconds === 'number' ? { ...context.timing, toolMs: toolSeconds * 1000 } : context.timing,
-    ),
+    timing:
+      typeof toolSeconds === 'number' ? Object.freeze({ ...timing, toolMs: toolSeconds * 1000 }) : timing,
   }
   return Object.freeze(
     outcome === 'cancelled' ? { ...result, failure: cancelledFailure(body, context) } : result,
@@ -114,10 +116,11 @@ function cancelledFailure({ error }: ExecutionResponseBody, { isGivenUp, attempt
   return Object.freeze({ code: isGivenUp ? 'aborted' : 'interrupted', message: error, attempts })
 }
 
-/** The result of a call that brought no answer. */
+/** The result of a call that brought no answer. `timing` is frozen. */
 export function failedResult(
   settlement: Exclude<Settlement, { kind: 'answered' }>,
   context: ResultContext,
+  timing: Timing,
 ): ExecutionResult {
   const { outcome, code, message } = settlement
   return Object.freeze({
@@ -128,7 +131,7 @@ export function failedResult(
     slotId: context.slotId,
     metadata: emptyMetadata,
     outcome,
-    timing: Object.freeze(context.timing),
+    timing,
     failure: Object.freeze({ code, message, attempts: context.attempts }),
   })
 }

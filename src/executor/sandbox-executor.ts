@@ -5,7 +5,7 @@ import { type ContainerStatus, parseContainerStatus } from '../protocol/health.t
 import { containerAddress } from './addresses.ts'
 import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from './artifact-results.ts'
 import * as artifacts from './artifacts.ts'
-import { type BatchItem, checkedArgs, checkedBatchItem, checkedTool, refuseDoubled } from './batch-items.ts'
+import { type BatchItem, checkedBatchItem, refuseDoubled } from './batch-items.ts'
 import { CallMaker } from './call-maker.ts'
 import type { Core } from './core.ts'
 import { coreOf, type ExecutorPorts } from './core-of.ts'
@@ -109,10 +109,12 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     const lane = ownLane(`batch ${this.#batches}`)
     const calls = items.map((item, index) => {
       const checkedItem = checkedBatchItem(item, index)
-      return this.#calls.tool(
-        { ...checkedItem, timeoutMs: checkedItem.timeoutMs ?? timeoutMs },
-        { signal, lane },
-      )
+      return this.#calls.tool({
+        ...checkedItem,
+        timeoutMs: checkedItem.timeoutMs ?? timeoutMs,
+        signal,
+        lane,
+      })
     })
     refuseDoubled(calls.map((call) => call.executionId))
     for (const call of calls) this.#core.submit(call)
@@ -229,9 +231,7 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     queuedAt?: number,
   ): Promise<ExecutionResult> {
     try {
-      const { timeoutMs, executionId, signal, listeners } = options.checkedExecuteOptions(given)
-      const item = { slot, tool: checkedTool(tool), args: checkedArgs(args), executionId, timeoutMs }
-      const call = this.#calls.tool(item, { signal, listeners, queuedAt })
+      const call = this.#calls.asked(slot, tool, args, options.checkedExecuteOptions(given), queuedAt)
       this.#core.submit(call)
       return call.promise
     } catch (error) {

@@ -63,7 +63,7 @@ const anyResponse = v.object({
 })
 
 /** The form that well-kept servers answer in. To look at it is much cheaper than to build it anew, field by field. */
-const wholeResponse = v.custom<ExecutionResponseBody>(
+export const wholeResponse = v.custom<ExecutionResponseBody>(
   (input) =>
     typeof input === 'object' &&
     input !== null &&

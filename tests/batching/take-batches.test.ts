@@ -59,7 +59,7 @@ test('halve gives two halves of what was too large', () => {
 })
 
 describe('laneOf', () => {
-  const laneFor = (tool: string, timeoutMs: number) => laneOf({ tool, timeoutMs })
+  const laneFor = laneOf
 
   test('gives file access a lane without a limit of strangers', () => {
     expect(laneFor('read_file', 30_000)).toBe(laneFor('write_file', 40_000))

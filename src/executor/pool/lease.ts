@@ -229,5 +229,5 @@ export function notRunResult(
   queuedMs: number,
 ): ExecutionResult {
   const timing = { queuedMs, wireMs: 0, totalMs: queuedMs }
-  return failedResult(failure, { executionId, slotId, attempts: 0, isGivenUp: false, timing })
+  return failedResult(failure, { executionId, slotId, attempts: 0, isGivenUp: false }, Object.freeze(timing))
 }
