@@ -44,6 +44,11 @@ export const entries: readonly Entry[] = [
     work: few,
     make: ours(() => undefined, 'bash', { command: 'true' }),
   },
+  {
+    name: '`execute`, extended server',
+    work: many,
+    make: (url, inFlight) => ours(() => undefined)(`${url}/extended`, inFlight),
+  },
   { name: '`pool.execute`', work: many, make: throughPool },
   { name: '`execute`, inspector attached', work: many, make: inspected },
 ]

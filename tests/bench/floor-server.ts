@@ -1,5 +1,6 @@
 /**
- * The floor: a base-level server that executes nothing and answers at once. As a program it listens in its own process,
+ * The floor: a server that executes nothing and answers at once, base-level, and below `/extended` with the extended
+ * protocol, which answers in one write too. As a program it listens in its own process,
  * tells its address in one line, and ends when its standard input does.
  */
 import { fileURLToPath } from 'node:url'
@@ -17,6 +18,8 @@ export interface FloorServer extends AsyncDisposable {
 }
 
 const call = v.object({ execution_id: v.string() })
+const health = { status: 'ok', slots: 4_096, available: 4_096, executing: 0 }
+const extendedHealth = { ...health, protocol: 2, ledger: 'floor', features: ['ndjson', 'idempotency'] }
 const counted = v.object({ posts: v.number(), calls: v.number() })
 
 /** Starts the floor server in a process of its own. */
@@ -53,8 +56,19 @@ function listen(): void {
     hostname: '127.0.0.1',
     port: 0,
     routes: {
-      '/health': () => Response.json({ status: 'ok', slots: 4_096, available: 4_096, executing: 0 }),
+      '/health': () => Response.json(health),
       '/counts': () => Response.json(counts),
+      '/extended/health': () => Response.json(extendedHealth),
+      '/extended/v2/batch': async (request) => {
+        const items: unknown = await request.json()
+        const list = Array.isArray(items) ? items : []
+        counts.posts += 1
+        counts.calls += list.length
+        const lines = [...list.map(answer), { done: true, count: list.length }]
+        return new Response(lines.map((line) => `${JSON.stringify(line)}\n`).join(''), {
+          headers: { 'content-type': 'application/x-ndjson' },
+        })
+      },
       '/execute': async (request) => {
         counts.posts += 1
         counts.calls += 1

@@ -11,6 +11,7 @@ afterAll(() => floor[Symbol.asyncDispose]())
 
 test.each([
   ['`execute`', 16],
+  ['`execute`, extended server', 16],
   ['`execute`, `bash` of unknown duration', 6],
 ])(
   'with 64 calls in flight, a post of %s holds %d calls on average, or more',
