@@ -16,11 +16,13 @@ export class StreamedResults<C extends Identified> {
   /** The first thing that was wrong with the answer. A call that it cost its result has none. */
   complaint: string | undefined
   readonly #status: number
-  readonly #calls: ReadonlyMap<string, C>
-  readonly #answered = new Set<string>()
+  readonly #calls: readonly C[]
+  #answered = 0
+  /** Those that wait, by id; not there as long as the results come in the order of the calls. */
+  #waiting: Map<string, C> | undefined
 
   constructor(calls: readonly C[], status: number) {
-    this.#calls = new Map(calls.map((call) => [call.executionId, call]))
+    this.#calls = calls
     this.#status = status
   }
 
@@ -32,13 +34,13 @@ export class StreamedResults<C extends Identified> {
       }
       case 'live': {
         const { execution_id } = line.value
-        const call = this.#answered.has(execution_id) ? undefined : this.#calls.get(execution_id)
+        const call = this.#byId().get(execution_id)
         return call && { kind: 'live', call, line: line.value }
       }
       case 'done':
         this.isDone = true
-        if (line.value.count !== this.#answered.size)
-          this.#complain(`it tells of ${line.value.count} results and holds ${this.#answered.size}`)
+        if (line.value.count !== this.#answered)
+          this.#complain(`it tells of ${line.value.count} results and holds ${this.#answered}`)
         return undefined
       case 'malformed':
         this.#complain(`line for ${line.executionId ?? 'nobody'}: ${line.message}`)
@@ -47,17 +49,31 @@ export class StreamedResults<C extends Identified> {
   }
 
   #whose(executionId: string | null): C | undefined {
-    const call = executionId === null ? undefined : this.#calls.get(executionId)
-    if (call === undefined || executionId === null) {
-      this.#complain(`it holds a result for ${executionId ?? 'nobody'}, which was not asked for`)
+    const call = this.#next(executionId) ?? this.#byId().get(executionId ?? '')
+    if (call === undefined) {
+      const isDoubled = this.#calls.some((each) => each.executionId === executionId)
+      this.#complain(
+        isDoubled
+          ? `it holds two results for ${executionId}`
+          : `it holds a result for ${executionId ?? 'nobody'}, which was not asked for`,
+      )
       return undefined
     }
-    if (this.#answered.has(executionId)) {
-      this.#complain(`it holds two results for ${executionId}`)
-      return undefined
-    }
-    this.#answered.add(executionId)
+    this.#answered += 1
+    this.#waiting?.delete(call.executionId)
     return call
+  }
+
+  /** The first call that waits, if all before it came in order, and this is its result. */
+  #next(executionId: string | null): C | undefined {
+    const call = this.#waiting === undefined ? this.#calls[this.#answered] : undefined
+    return call?.executionId === executionId ? call : undefined
+  }
+
+  #byId(): Map<string, C> {
+    const waiting = () => this.#calls.slice(this.#answered).map((call) => [call.executionId, call] as const)
+    this.#waiting ??= new Map(waiting())
+    return this.#waiting
   }
 
   #complain(complaint: string): void {

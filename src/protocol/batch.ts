@@ -5,6 +5,7 @@ import {
   type ExecutionResponseBody,
   executionRequest,
   executionResponse,
+  wholeResponse,
 } from './execution.ts'
 import { parseJson } from './routes.ts'
 
@@ -68,6 +69,8 @@ const identified = v.object({ execution_id: v.string() })
 /** Reads one line, without its newline. */
 export function parseBatchLine(line: string): BatchLine {
   const json = parseJson(line)
+  if (v.is(wholeResponse, json) && !('done' in json) && !('stream' in json))
+    return { kind: 'result', value: json }
   if (Array.isArray(json) || !v.is(jsonObject, json)) return malformed(json, 'it is no JSON object')
   if ('done' in json) {
     const done = v.safeParse(doneLine, json)
