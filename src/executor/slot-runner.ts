@@ -103,6 +103,11 @@ export class SlotRunner implements CallSlot {
     else this.#actor.send({ type: 'release.reset', call: reset, refused, failure })
   }
 
+  /** Somebody has acquired it and not released it, and no fault has ended that. */
+  get isLeased(): boolean {
+    return this.#actor.getSnapshot().matches('acquired')
+  }
+
   /** Its lease is over, whatever still goes on there. */
   get isFaulted(): boolean {
     return this.#actor.getSnapshot().matches('faulted')

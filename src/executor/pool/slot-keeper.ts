@@ -25,12 +25,15 @@ export class SlotKeeper {
   /** Takes a slot back from its lease; resolves when nobody holds it. */
   async giveBack(pooled: PooledSlot, reset: boolean): Promise<void> {
     const { runner, home } = pooled
-    if (!runner.isFaulted) runner.endLease(reset ? this.#resetCall(pooled) : undefined)
+    // A fault ends the lease in the slot's chart; its holder may have mended the slot since then, and used it again.
+    const isLeased = runner.isLeased
+    if (isLeased) runner.endLease(reset ? this.#resetCall(pooled) : undefined)
     const state = await runner.untilFree()
     if (home.state === 'lost') return
     home.unlease(pooled, this.#parts.internals.core.clock.now())
-    if (state === 'idle') this.#parts.onFree(pooled)
-    else this.#quarantined(pooled)
+    if (state === 'faulted') this.#quarantined(pooled)
+    else if (reset && !isLeased) await this.empty(pooled)
+    else this.#parts.onFree(pooled)
   }
 
   /** Empties a slot that nobody holds. */

@@ -109,6 +109,25 @@ describe('leases (promise 11)', () => {
     await pass(script, 1_500)
     expect(script.pool.stats().slots).toEqual({ total: 1, free: 1, leased: 0, resetting: 0, faulted: 0 })
   })
+  test('a slot that its holder mended and used again is emptied before the next owner gets it', async () => {
+    await using script = await start(['one:1'], { slotsPerContainer: 1 })
+    const lease = await script.pool.acquire()
+    script.posts.length = 0
+    script.manual()
+    const failed = lease.reset()
+    await settled()
+    the(script.posts[0]).answer(Response.json({ success: false, error: 'disk full' }))
+    expect((await failed).success).toBe(false)
+    script.automatic()
+    expect((await lease.reset()).success).toBe(true)
+    expect((await lease.bash('echo secret > file')).success).toBe(true)
+    const next = script.pool.acquire()
+    await lease.release({ reset: true })
+    await next
+    expect(script.posts.map(({ route }) => route)).toEqual(['/reset', '/reset', '/execute', '/reset'])
+    expect(script.executor.pending).toBe(0)
+  })
+
   test('a slot that is released while its holder resets it a second time is not lost', async () => {
     await using script = await start(['one:1'], { slotsPerContainer: 1 })
     const lease = await script.pool.acquire()
@@ -120,6 +139,7 @@ describe('leases (promise 11)', () => {
     const again = lease.reset()
     await settled()
     const released = lease.release()
+    script.automatic()
     the(script.posts[1]).succeed()
     expect((await again).success).toBe(true)
     await released
