@@ -38,18 +38,20 @@ export class SlotTable {
   }
 
   slot(given: SlotInit): Slot {
-    return this.#make(checked(slotInit, given, 'a slot'))
+    const init = checked(slotInit, given, 'a slot')
+    return this.#make(init, containerAddress(init.containerAddr))
   }
 
   slots(containerAddr: string, slotCount: number): [Slot, ...Slot[]] {
     const { count: wanted } = checked(v.object({ count }), { count: slotCount }, 'slots')
-    const slotAt = (index: number) => this.#make({ slotId: `slot_${index}`, containerAddr })
+    const addr = containerAddress(containerAddr)
+    const slotAt = (index: number) => this.#make({ slotId: `slot_${index}`, containerAddr }, addr)
     return [slotAt(0), ...Array.from({ length: wanted - 1 }, (_, index) => slotAt(index + 1))]
   }
 
   slotFromJSON(given: SlotJSON): Slot {
     const { state, trajectoryId, faultReason, ...init } = checked(slotJson, given, 'a saved slot')
-    const slot = this.#make(init)
+    const slot = this.#make(init, containerAddress(init.containerAddr))
     if (slot.state !== 'idle') return slot
     if (state === 'faulted') slot.markFaulted(faultReason)
     else if (state !== 'idle' && (trajectoryId !== null || state === 'acquired'))
@@ -66,8 +68,7 @@ export class SlotTable {
     for (const runner of this.#runners) runner.stop()
   }
 
-  #make(init: v.InferOutput<typeof slotInit>): Slot {
-    const addr = containerAddress(init.containerAddr)
+  #make(init: v.InferOutput<typeof slotInit>, addr: string): Slot {
     const key = `${addr} ${init.slotId}`
     const known = this.#slots.get(key)
     if (known !== undefined) return known

@@ -62,6 +62,7 @@ export interface SlotArtifacts {
   archive(path?: string, options?: ArchiveArtifactsOptions): Promise<ArchiveArtifactsResult>
 }
 
+const nothing = Object.freeze({})
 const runners = new WeakMap<Slot, SlotRunner>()
 
 /** The runner of a slot that `owner` made; what anything else made is refused. */
@@ -101,7 +102,7 @@ export class Slot {
     this.containerAddr = runner.container.addr
     this.allocId = init.allocId
     this.workspaceDir = init.workspaceDir
-    this.metadata = Object.freeze({ ...init.metadata })
+    this.metadata = init.metadata === undefined ? nothing : Object.freeze({ ...init.metadata })
     this.#door = door
     runners.set(this, runner)
   }

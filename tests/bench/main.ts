@@ -1,7 +1,7 @@
 /**
  * This module beside its peers, against a floor server in a process of its own: throughput, latency, CPU, heap.
  *
- * `bun run bench [--rounds 7] [--in-flight 1,64,1024,16384] [--only TEXT] [--markdown]`
+ * `bun run bench [--rounds 7] [--in-flight 1,64,1024,16384] [--only TEXT …] [--markdown]`
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -14,13 +14,15 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '7' },
     'in-flight': { type: 'string', default: inFlightCounts.join(',') },
-    only: { type: 'string', default: '' },
+    only: { type: 'string', multiple: true, default: [''] },
     markdown: { type: 'boolean', default: false },
   },
 })
 const rounds = v.parse(v.pipe(v.number(), v.integer(), v.minValue(1)), Number(values.rounds))
 const counts = v.parse(v.array(v.picklist(inFlightCounts)), values['in-flight'].split(',').map(Number))
-const chosen = entries.filter(({ name }) => name === limitName || name.includes(values.only))
+const chosen = entries.filter(
+  ({ name }) => name === limitName || values.only.some((text) => isMeant(name, text)),
+)
 
 const head = [
   'in flight',
@@ -42,6 +44,11 @@ console.log(values.markdown ? markdown([head, ...rows]) : plain([head, ...rows])
 console.log(
   `\nMedians (and min–max) of ${rounds} rounds that took turns; ${cpus().length} × ${cpus()[0]?.model.trim()}, Bun ${Bun.version}.`,
 )
+
+/** A whole name, or a part of several. */
+function isMeant(name: string, text: string): boolean {
+  return entries.some((entry) => entry.name === text) ? name === text : name.includes(text)
+}
 
 function rowOf(all: readonly Figure[], figure: Figure): string[] {
   const rate = (sample: Sample) => sample.callsPerSecond
