@@ -15,6 +15,8 @@ export interface Native {
   pipe(): NativeResult<{ readonly readFd: number; readonly writeFd: number }>
   /** Two connected sockets, with close-on-exec. */
   socketPair(): NativeResult<{ readonly ours: number; readonly theirs: number }>
+  /** Sends one byte through a socket, and open files with it. */
+  sendFds(socket: number, fds: readonly number[]): NativeResult<undefined>
   /** Makes reads and writes wait, for all who share the open file. */
   setBlocking(fd: number): void
   openat2(
@@ -36,6 +38,10 @@ const F_GETFL = 3
 const F_SETFL = 4
 const AF_UNIX = 1
 const SOCK_STREAM = 1
+const SOL_SOCKET = 1
+const SCM_RIGHTS = 1
+const MSG_NOSIGNAL = 0x4000
+const MSG_DONTWAIT = 0x40
 /** Exclusive, and at once or not at all. */
 const LOCK_EX_NB = 2 | 4
 /** tcflow() as the kernel calls it. */
@@ -49,6 +55,7 @@ function openLibrary() {
   const symbols = {
     pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
     socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+    sendmsg: { args: ['i32', 'ptr', 'i32'], returns: 'i64' },
     fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
     syscall: { args: ['i64', 'i64', 'ptr', 'ptr', 'u64'], returns: 'i64' },
     flock: { args: ['i32', 'i32'], returns: 'i32' },
@@ -86,6 +93,17 @@ function load(): Native | null {
       const ends = new Int32Array(2)
       if (libc.socketpair(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, ptr(ends)) !== 0) return failed()
       return { ok: true, value: { ours: ends[0] ?? -1, theirs: ends[1] ?? -1 } }
+    },
+    sendFds(socket, fds) {
+      const byte = new Uint8Array([1])
+      const vector = new BigUint64Array([BigInt(ptr(byte)), 1n])
+      // A control message: its length, two words of what it is, and the descriptors; whole words of eight bytes.
+      const control = new Int32Array(Math.ceil(fds.length / 2) * 2 + 4)
+      control.set([16 + 4 * fds.length, 0, SOL_SOCKET, SCM_RIGHTS, ...fds])
+      const message = new BigUint64Array([0n, 0n, BigInt(ptr(vector)), 1n, BigInt(ptr(control)), 0n, 0n])
+      message[5] = BigInt(control.byteLength)
+      const sent = Number(libc.sendmsg(socket, ptr(message), MSG_NOSIGNAL | MSG_DONTWAIT))
+      return sent === 1 ? { ok: true, value: undefined } : failed()
     },
     setBlocking(fd) {
       const flags = libc.fcntl(fd, F_GETFL, 0)

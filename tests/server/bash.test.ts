@@ -72,7 +72,9 @@ describe.skipIf(!hasBubblewrap)('bash in a sandbox', () => {
     await Bun.$`rm -rf ${workspace}`
     const { success, error, metadata } = await bash(sandbox, 'echo never')
     expect(success).toBe(false)
-    expect(error).toMatch(/^Sandbox failed to start: bwrap: Can't find source path/)
+    expect(error).toMatch(
+      /^Sandbox failed to start: (bwrap: Can't find source path|sandbox: \/workspace: No such file)/,
+    )
     expect(metadata).not.toHaveProperty('exit_code')
   })
 

@@ -44,6 +44,7 @@ describe('the command line of a sandbox', () => {
     seccompFile: null,
     limits,
     hiddenDataDir: null,
+    hasHolders: false,
   } as const
   const owner = { uid: 600_007, gid: 600_007 }
   const place = { workspace: '/root/data/slot_7', owner }

@@ -75,6 +75,20 @@ export function processesWith(marker: string): string[] {
   })
 }
 
+/** Living processes that see the directory at /workspace. */
+export function insideOf(workspace: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false
+    try {
+      // Told is its path on its own file system.
+      const [, path] = / (\S+) \/workspace /.exec(readFileSync(`/proc/${pid}/mountinfo`, 'latin1')) ?? []
+      return path !== undefined && workspace.endsWith(path)
+    } catch {
+      return false
+    }
+  })
+}
+
 /** Polls; false when it has not come true in five seconds. */
 export async function eventually(condition: () => boolean): Promise<boolean> {
   for (let tries = 0; tries < 500; tries++) {

@@ -1,5 +1,6 @@
 /** What a sandbox sees, as an argument list for bubblewrap. Pure: everything that is measured comes in. */
 
+import { dirname } from 'node:path'
 import { mountedEtc } from './etc.ts'
 
 /** A top-level directory like `/bin`: on most systems a symlink into `/usr`. */
@@ -42,28 +43,51 @@ export const sandboxEnvironment: Readonly<Record<string, string>> = {
 export function bwrapArgs(setup: BwrapSetup): string[] {
   const tmpBytes = String(setup.tmpBytes)
   return [
+    ...beginning(setup, '1000'),
+    ...['--perms', '1777', '--size', tmpBytes, '--tmpfs', '/tmp'],
+    ...['--perms', '1777', '--size', tmpBytes, '--tmpfs', '/dev/shm'],
+    ...['--bind', setup.workspace, '/workspace', '--chdir', '/workspace'],
+    ...ending,
+    // No --info-fd: bubblewrap would die of it in the middle of its set-up when the server has died, and leave a process.
+    ...(setup.seccompFd === null ? [] : ['--seccomp', String(setup.seccompFd)]),
+  ]
+}
+
+/**
+ * The same for the sandbox in which inner sandboxes are made: at /tmp is the directory of the workspaces, which no inner
+ * one keeps, and its first process may make namespaces and mounts.
+ */
+export function outerArgs(setup: BwrapSetup): string[] {
+  return [
+    ...beginning(setup, '0'),
+    ...['--cap-add', 'CAP_NET_ADMIN', '--cap-add', 'CAP_SYS_ADMIN', '--cap-add', 'CAP_SETFCAP'],
+    ...['--bind', dirname(setup.workspace), '/tmp', '--dir', '/workspace', '--chdir', '/workspace'],
+    ...ending,
+  ]
+}
+
+function beginning(setup: BwrapSetup, user: string): string[] {
+  return [
     ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup'],
     ...(setup.network ? [] : ['--unshare-net']),
     // Without bubblewrap's own first process: that one lives on when the command has ended, and its monitor does not
     // wait for it. Here the monitor ends when the first process has, and with it, by the kernel, all others.
     '--as-pid-1',
-    ...['--cap-drop', 'ALL', '--uid', '1000', '--gid', '1000', '--hostname', 'sandbox', '--die-with-parent'],
+    ...['--cap-drop', 'ALL', '--uid', user, '--gid', user, '--hostname', 'sandbox', '--die-with-parent'],
     ...['--ro-bind', '/usr', '/usr'],
     ...setup.systemDirectories.flatMap(systemDirectoryArgs),
     ...['--ro-bind', setup.etcDir, '/etc'],
     ...mountedEtc.flatMap((path) => ['--ro-bind-try', `/etc/${path}`, `/etc/${path}`]),
     ...['--proc', '/proc', '--dev', '/dev'],
-    ...['--perms', '1777', '--size', tmpBytes, '--tmpfs', '/tmp'],
-    ...['--perms', '1777', '--size', tmpBytes, '--tmpfs', '/dev/shm'],
-    ...['--bind', setup.workspace, '/workspace', '--chdir', '/workspace'],
-    // bubblewrap's own root and /dev are tmpfs that could be written to, without a size.
-    ...['--remount-ro', '/', '--remount-ro', '/dev'],
-    '--clearenv',
-    ...Object.entries(sandboxEnvironment).flatMap(([name, value]) => ['--setenv', name, value]),
-    // No --info-fd: bubblewrap would die of it in the middle of its set-up when the server has died, and leave a process.
-    ...(setup.seccompFd === null ? [] : ['--seccomp', String(setup.seccompFd)]),
   ]
 }
+
+const ending = [
+  // bubblewrap's own root and /dev are tmpfs that could be written to, without a size.
+  ...['--remount-ro', '/', '--remount-ro', '/dev'],
+  '--clearenv',
+  ...Object.entries(sandboxEnvironment).flatMap(([name, value]) => ['--setenv', name, value]),
+]
 
 function systemDirectoryArgs({ path, linkTarget }: SystemDirectory): string[] {
   return linkTarget === null ? ['--ro-bind', path, path] : ['--symlink', linkTarget, path]

@@ -1,6 +1,8 @@
 /** The command line that becomes a shell waiting for its command. Pure. */
+import { basename } from 'node:path'
 import type { Owner } from '../files/open-directory.ts'
-import { bwrapArgs } from './bwrap-args.ts'
+import { type BwrapSetup, bwrapArgs, outerArgs } from './bwrap-args.ts'
+import { holderCalls, holderProgram } from './holder-program.ts'
 import { firstProcess, type ProcessLimits, shellScript } from './inside.ts'
 import type { Bubblewrap, Isolation } from './isolation.ts'
 
@@ -30,29 +32,41 @@ export function commandLine(
   script: Script = shellScript,
 ): CommandLine {
   if (isolation.kind === 'none') return { argv: ['bash', '-c', script(null)], user: null }
-  const { owner } = place
-  const hidden = owner === null ? null : isolation.hiddenDataDir
-  const { workspace } = place
-  if (owner === null || hidden === null) {
-    return { argv: sandboxLine(isolation, isolation.etcDir, workspace, network, script), user: owner }
-  }
-  const seen = (path: string) => path.replace(hidden, ALIAS)
-  const inner = sandboxLine(isolation, seen(isolation.etcDir), seen(workspace), network, script)
-  return { argv: [...aliasLine(hidden, owner), ...inner], user: null }
+  const program = [...firstProcess, script(isolation.limits)]
+  return inSandbox(isolation, place, (setup) => [...bwrapArgs({ ...setup, network }), ...program])
 }
 
-function sandboxLine(
+/** The command line that becomes the holder of a slot's inner sandboxes. */
+export function holderLine(isolation: Bubblewrap, place: Place, script: Script = shellScript): CommandLine {
+  const { limits } = isolation
+  const numbers = Object.entries(holderCalls[process.arch] ?? {})
+    .flat()
+    .map(String)
+  const words = [basename(place.workspace), String(limits.tmpBytes), script(limits), ...numbers]
+  return inSandbox(isolation, place, (setup) => [...outerArgs(setup), 'perl', '-e', holderProgram, ...words])
+}
+
+function inSandbox(
   isolation: Bubblewrap,
-  etcDir: string,
-  workspace: string,
-  network: boolean,
-  script: Script,
-): string[] {
-  const { systemDirectories, limits } = isolation
-  const seccompFd = isolation.seccompFile === null ? null : SECCOMP_FD
-  const { tmpBytes } = limits
-  const setup = { systemDirectories, etcDir, workspace, tmpBytes, network, seccompFd }
-  return [isolation.bwrapPath, ...bwrapArgs(setup), ...firstProcess, script(limits)]
+  { workspace, owner }: Place,
+  args: (setup: BwrapSetup) => readonly string[],
+): CommandLine {
+  const hidden = owner === null ? null : isolation.hiddenDataDir
+  const seen = (path: string) => (hidden === null ? path : path.replace(hidden, ALIAS))
+  const { bwrapPath, systemDirectories, limits, seccompFile } = isolation
+  const inner = [
+    bwrapPath,
+    ...args({
+      systemDirectories,
+      etcDir: seen(isolation.etcDir),
+      workspace: seen(workspace),
+      tmpBytes: limits.tmpBytes,
+      network: false,
+      seccompFd: seccompFile === null ? null : SECCOMP_FD,
+    }),
+  ]
+  if (owner === null || hidden === null) return { argv: inner, user: owner }
+  return { argv: [...aliasLine(hidden, owner), ...inner], user: null }
 }
 
 /** Where a data directory that the slots' users cannot reach is seen by the bubblewrap that makes the sandbox. */

@@ -19,6 +19,8 @@ export interface Bubblewrap {
   readonly limits: SandboxBounds
   /** The data directory when the slots' users cannot reach it by its path. */
   readonly hiddenDataDir: string | null
+  /** Whether the sandboxes that wait are inner ones, which a slot's holder makes; else bubblewrap makes each. */
+  readonly hasHolders: boolean
 }
 
 export type Isolation = { readonly kind: 'none'; readonly run: string } | Bubblewrap

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { describeThrown, SandboxError } from '../../errors.ts'
 import type { Owner } from '../files/open-directory.ts'
 import type { SystemDirectory } from './bwrap-args.ts'
+import type { Place } from './command-line.ts'
 import { makeEtc } from './etc.ts'
+import { Holder } from './holder.ts'
 import type { Bubblewrap, Isolation, SandboxBounds } from './isolation.ts'
 import { giveTo } from './owners.ts'
 import { seccompFilter } from './seccomp.ts'
@@ -49,26 +51,43 @@ export async function prepareIsolation(wanted: IsolationWanted): Promise<Isolati
     seccompFile,
     limits,
     hiddenDataDir,
+    hasHolders: false,
   } as const
-  await probe(isolation, systemDir, wanted.owner)
-  return isolation
+  const place = await probe(isolation, systemDir, wanted.owner)
+  return { ...isolation, hasHolders: await holdersWork(isolation, place) }
 }
 
-async function probe(isolation: Bubblewrap, systemDir: string, owner: Owner | null): Promise<void> {
+async function probe(isolation: Bubblewrap, systemDir: string, owner: Owner | null): Promise<Place> {
   const workspace = join(systemDir, 'probe')
   await mkdir(workspace, { recursive: true, mode: 0o700 })
   await giveTo(workspace, owner)
-  const reason = await firstCommand(isolation, workspace, owner).catch(describeThrown)
+  const place = { workspace, owner }
+  const reason = await firstCommand(isolation, place).catch(describeThrown)
   if (reason !== null) throw isolationError(reason)
+  return place
+}
+
+/** Whether perl is there, and may make namespaces: not everywhere where bubblewrap works. */
+async function holdersWork(isolation: Bubblewrap, place: Place): Promise<boolean> {
+  // The holder is given another directory than the data directory's own.
+  if (isolation.hiddenDataDir !== null) return false
+  try {
+    const holder = new Holder(isolation, place)
+    const reason = await firstCommand(isolation, place, holder)
+    await holder.kill()
+    return reason === null
+  } catch {
+    return false
+  }
 }
 
 /** Why a first command did not run, or `null`. */
 async function firstCommand(
   isolation: Bubblewrap,
-  workspace: string,
-  owner: Owner | null,
+  place: Place,
+  holder: Holder | null = null,
 ): Promise<string | null> {
-  const shell = new Shell(isolation, { workspace, owner }, false)
+  const shell = new Shell(isolation, place, false, holder)
   let isLate = false
   const timer = setTimeout(() => {
     isLate = true

@@ -2,12 +2,12 @@
  * Sandboxes that are ready before their call: each slot has its next one waiting, which serves one command and is thrown
  * away whole. So nothing passes from call to call but the workspace, and no call waits for its namespaces.
  */
-import { statSync } from 'node:fs'
 import { describeThrown } from '../../errors.ts'
 import type { Tell } from '../operation/events.ts'
 import type { Place } from './command-line.ts'
 import type { Isolation } from './isolation.ts'
 import { Shell } from './shell.ts'
+import { identity, SlotHolder } from './slot-holder.ts'
 
 export interface ReadyOptions {
   /** How many may wait in all; 0: each call makes its own. */
@@ -46,6 +46,8 @@ interface Waiting {
 }
 
 interface Record {
+  /** Makes the sandboxes that wait, where it can; lives as long as one of them waits or runs. */
+  readonly holder: SlotHolder
   waiting: Waiting | null
   later: ReturnType<typeof setTimeout> | null
   failures: number
@@ -84,30 +86,38 @@ export class ReadyShells {
     if (record.failures === 0) this.#cancelLater(record)
     const waiting = this.#unhook(record)
     if (waiting !== null) {
-      if (waiting.shell.network === network && waiting.directory === identity(place)) {
+      if (waiting.shell.network === network && waiting.directory === identity(place.workspace)) {
         return { shell: waiting.shell, hadWaited: true }
       }
       void waiting.shell.kill()
     }
-    return { shell: this.#start(place, network), hadWaited: false }
+    return { shell: this.#start(record, place, network), hadWaited: false }
   }
 
   /** Sees to it that a sandbox waits for the slot's next call. */
   warm(place: Place): void {
     const record = this.#recordOf(place)
-    if (record.waiting !== null || this.#isClosed || this.#waiting >= this.#options.maxWaiting) return
+    if (record.waiting !== null || this.#isClosed) return
+    if (this.#waiting >= this.#options.maxWaiting) {
+      record.holder.close()
+      return
+    }
     if (record.failures > 0 && record.later !== null) return
     this.#cancelLater(record)
     let shell: Shell
     try {
-      shell = this.#start(place, record.network)
+      if (!record.network) record.holder.open(place)
+      shell = this.#start(record, place, record.network)
     } catch {
       this.#warmLater(place, record, pauseAfter(++record.failures))
       return
     }
-    const idle = setTimeout(() => this.#end(record), this.#options.idleMs)
+    const idle = setTimeout(() => {
+      this.#end(record)
+      record.holder.close()
+    }, this.#options.idleMs)
     idle.unref()
-    const waiting = { shell, directory: identity(place), idle }
+    const waiting = { shell, directory: identity(place.workspace), idle }
     record.waiting = waiting
     this.#waiting += 1
     void shell.ready.then((isReady) => {
@@ -148,12 +158,15 @@ export class ReadyShells {
       this.#end(record)
     }
     await Promise.all([...this.#living].map((shell) => shell.ended))
+    const records = [...this.#records.values()]
+    for (const { holder } of records) holder.close()
+    await Promise.all(records.map(({ holder }) => holder.ended))
   }
 
-  #start(place: Place, network: boolean): Shell {
+  #start({ holder }: Record, place: Place, network: boolean): Shell {
     let shell: Shell
     try {
-      shell = new Shell(this.#isolation, place, network)
+      shell = new Shell(this.#isolation, place, network, network ? null : holder.of(place))
     } catch (thrown) {
       this.#failed(describeThrown(thrown))
       throw thrown
@@ -212,6 +225,7 @@ export class ReadyShells {
     const known = this.#records.get(workspace)
     if (known !== undefined) return known
     const record: Record = {
+      holder: new SlotHolder(this.#isolation),
       waiting: null,
       later: null,
       failures: 0,
@@ -226,10 +240,4 @@ export class ReadyShells {
 
 function pauseAfter(failures: number): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), MAX_PAUSE_MS)
-}
-
-/** Which directory has the name now. */
-function identity({ workspace }: Place): string {
-  const stats = statSync(workspace, { throwIfNoEntry: false })
-  return stats === undefined ? 'none' : `${stats.dev}:${stats.ino}`
 }

@@ -3,7 +3,7 @@ import { closeSync, fchownSync, openSync } from 'node:fs'
 import { native } from '../native.ts'
 import { runVariable } from '../operation/sweep.ts'
 import { sandboxEnvironment } from './bwrap-args.ts'
-import { commandLine, type Place, type Script } from './command-line.ts'
+import { type CommandLine, commandLine, type Place, type Script } from './command-line.ts'
 import type { Isolation } from './isolation.ts'
 import { killGroup, killProcess, killSession, membersOf, waitForSession } from './process-tree.ts'
 
@@ -32,9 +32,26 @@ export interface ShellKind {
   readonly place: Place
   readonly network: boolean
   readonly script: Script
+  /** Another than that of a shell. */
+  readonly line?: CommandLine
 }
 
-export class ShellProcess {
+/** The processes of a shell, whoever made them. */
+export interface ShellTree {
+  readonly isSandbox: boolean
+  /** Every process of it is dead, as far as a sandbox goes. */
+  readonly ended: Promise<ShellEnd>
+  /** Kills every process of it; resolves when they are dead. */
+  kill(): Promise<ShellEnd>
+  /** Whether we ended it. */
+  readonly isKilled: boolean
+  /** What whoever made it said beside its stderr. */
+  readonly said: string
+}
+
+export class ShellProcess implements ShellTree {
+  readonly said = ''
+
   readonly pid: number
   readonly isSandbox: boolean
   /** Every process of it is dead, as far as a sandbox goes. */
@@ -98,11 +115,11 @@ export function failureOf({ exitCode, signal }: ShellEnd, stderr: string): strin
 }
 
 function spawn(
-  { isolation, place, network, script }: ShellKind,
+  { isolation, place, network, script, line }: ShellKind,
   io: ShellFds | ShellTerminal,
 ): Bun.Subprocess {
   using opened = new DisposableStack()
-  const { argv, user } = commandLine(isolation, place, network, script)
+  const { argv, user } = line ?? commandLine(isolation, place, network, script)
   const isPlain = isolation.kind === 'none'
   // Opened each time: the place in the file is shared by all who inherit it.
   const seccomp =

@@ -9,6 +9,7 @@ import {
   type OutputEnds,
 } from './collect-output.ts'
 import type { Place } from './command-line.ts'
+import type { Holder } from './holder.ts'
 import { READY_MARK, STDIN_FOLLOWS, shellScript, TOOK_MARK } from './inside.ts'
 import type { Isolation } from './isolation.ts'
 import {
@@ -18,6 +19,7 @@ import {
   type ShellEnd,
   type ShellKind,
   ShellProcess,
+  type ShellTree,
 } from './shell-process.ts'
 
 const READY = READY_MARK.charCodeAt(0)
@@ -44,7 +46,7 @@ export class Shell {
   readonly isSandbox: boolean
   /** Every process of it is dead, as far as a sandbox goes. */
   readonly ended: Promise<ShellEnd>
-  readonly #process: ShellProcess
+  readonly #process: ShellTree
   readonly #stdout: Collecting
   readonly #stderr: Collecting
   readonly #becomesReady = Promise.withResolvers<boolean>()
@@ -54,13 +56,14 @@ export class Shell {
   #isReady = false
   #hasTaken = false
 
-  /** Throws when nothing can be spawned. */
+  /** In an inner sandbox, when there is a `holder` to make it. Throws when nothing can be spawned. */
   constructor(
     isolation: Isolation,
     place: Place,
     readonly network: boolean,
+    holder: Holder | null = null,
   ) {
-    const spawned = spawn({ isolation, place, network, script: shellScript })
+    const spawned = spawn({ isolation, place, network, script: shellScript }, holder)
     this.#process = spawned.process
     this.isSandbox = this.#process.isSandbox
     this.ready = this.#becomesReady.promise
@@ -160,7 +163,7 @@ export class Shell {
 
   /** Why it ended without having run its command: what bubblewrap said, or how it ended. */
   failure(end: ShellEnd): string {
-    return failureOf(end, this.stderr.head)
+    return failureOf(end, this.stderr.head || this.#process.said)
   }
 
   #closeCommand(): void {
@@ -170,19 +173,19 @@ export class Shell {
 }
 
 interface Fds {
-  readonly process: ShellProcess
+  readonly process: ShellTree
   readonly stdoutFd: number
   readonly stderrFd: number
   readonly commandFd: number
 }
 
-function spawn(kind: ShellKind): Fds {
+function spawn(kind: ShellKind, holder: Holder | null): Fds {
   using ends = new DisposableStack()
   const [out, err, command] = [openOutputPipe(kind.place), openOutputPipe(kind.place), openPipe()]
   for (const fd of [out.writeFd, err.writeFd, command.readFd]) ends.defer(() => closeSync(fd))
   const fds = { stdout: out.writeFd, stderr: err.writeFd, commands: command.readFd }
   try {
-    const process = new ShellProcess(kind, fds)
+    const process = holder?.make(fds) ?? new ShellProcess(kind, fds)
     return { process, stdoutFd: out.readFd, stderrFd: err.readFd, commandFd: command.writeFd }
   } catch (thrown) {
     for (const fd of [out.readFd, err.readFd, command.writeFd]) closeSync(fd)
