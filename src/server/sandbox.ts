@@ -25,6 +25,8 @@ export interface Sandbox {
   readonly handler: Handler
   /** For what its owner has to tell to its log. */
   readonly tell: Tell
+  /** Whether a slot has a holder that makes its sandboxes; else bubblewrap makes each. */
+  readonly hasHolders: boolean
   /**
    * Accepts nothing new, gives what runs its time, kills what is left, and removes what is temporary. Calling it again
    * waits for the same; with no time left, it kills at once.
@@ -111,6 +113,7 @@ async function openSandbox(
       statefulDir: join(privateDir, 'stateful'),
     }),
     tell,
+    hasHolders: isolation.kind === 'bubblewrap' && isolation.hasHolders,
     stop: async (options) => {
       const { drainTimeoutMs } = stopSettings(options)
       if (drainTimeoutMs === 0) stopping.abort()

@@ -60,6 +60,7 @@ export async function startSandboxServer(options: SandboxServerOptions = {}): Pr
       pid: process.pid,
       slots,
       isolation,
+      inner_sandboxes: sandbox.hasHolders,
       network,
       token: token !== undefined,
     }

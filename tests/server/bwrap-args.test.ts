@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { bwrapArgs, sandboxEnvironment } from '../../src/server/sandbox/bwrap-args.ts'
+import { bwrapArgs, outerArgs, sandboxEnvironment } from '../../src/server/sandbox/bwrap-args.ts'
 import { etcPaths, mountedEtc } from '../../src/server/sandbox/etc.ts'
 
 const setup = {
@@ -78,4 +78,18 @@ test('the environment is cleared before it is set', () => {
   expect(args).toContain('--clearenv')
   expect(args.indexOf('--clearenv')).toBeLessThan(args.indexOf('--setenv'))
   expect(operandsOf('--setenv', 1)).toEqual(Object.keys(sandboxEnvironment))
+})
+
+test('what makes sandboxes sees the directory of the workspaces, and has three rights in namespaces of its own', () => {
+  const outer = outerArgs(setup)
+  const added = outer.filter((arg) => !args.includes(arg))
+  const rights = ['CAP_NET_ADMIN', 'CAP_SYS_ADMIN', 'CAP_SETFCAP']
+  expect(added.filter((arg) => arg.startsWith('CAP_'))).toEqual(rights)
+  expect(outer.join(' ')).toContain('--cap-drop ALL --uid 0 --gid 0')
+  expect(outer.join(' ')).toContain('--bind /data /tmp')
+  // It filters those that it makes: it must make namespaces itself.
+  expect(outer).not.toContain('--seccomp')
+  expect(outer.filter((arg) => arg.startsWith('--unshare-'))).toEqual(
+    args.filter((arg) => arg.startsWith('--unshare-')),
+  )
 })

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SandboxOptions } from '../../src/server/options.ts'
-import { commandLine } from '../../src/server/sandbox/command-line.ts'
+import { commandLine, holderLine } from '../../src/server/sandbox/command-line.ts'
 import { firstIn } from '../../src/server/sandbox/owners.ts'
 import { seccompFilter } from '../../src/server/sandbox/seccomp.ts'
 import {
@@ -53,6 +53,14 @@ describe('the command line of a sandbox', () => {
     const { argv, user } = commandLine(bubblewrap, place, false)
     expect([argv[0], user]).toEqual(['/usr/bin/bwrap', owner])
     expect(argv.join(' ')).toContain('--bind /root/data/slot_7 /workspace')
+  })
+
+  test('of a holder has its words and those of its program as arguments, as the same user', () => {
+    const { argv, user } = holderLine(bubblewrap, place)
+    const at = argv.indexOf('perl')
+    expect(user).toEqual(owner)
+    expect(argv.slice(at + 3, at + 5)).toEqual(['slot_7', '4096'])
+    expect(argv[at + 5]).toContain('ulimit')
   })
 
   test('sees the data directory elsewhere when that user cannot reach it', () => {

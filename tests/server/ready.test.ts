@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SandboxOptions } from '../../src/server/options.ts'
@@ -136,6 +145,9 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
   const bwrap = join(dir, 'bwrap')
   let isolation: Isolation
   const places = [0, 1, 2].map((index) => ({ workspace: join(dir, `slot_${index}`), owner: null }))
+  const nowhere = { workspace: '', owner: null }
+  const hasHolder = (slot: string) =>
+    processesWith(`--bind\0${dir}\0/tmp\0`).some((pid) => processesWith(`\0${slot}\0`).includes(pid))
   const MiB = 2 ** 20
   beforeAll(async () => {
     mkdirSync(dir)
@@ -183,7 +195,35 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     shells.warm(place)
     expect(shells.health.waiting).toBe(1)
     expect(await eventually(() => shells.health.waiting === 0 && !waitingFor(place.workspace))).toBe(true)
+    expect(await eventually(() => !hasHolder('slot_0'))).toBe(true)
     expect((await run(shells)).stdout.head).toBe('ran\n')
+    await shells.close()
+  })
+
+  test('leave no holder to a slot that has no place among them', async () => {
+    const shells = new ReadyShells(isolation, { maxWaiting: 1, idleMs: 10_000 })
+    const [first = nowhere, second = nowhere] = places
+    shells.warm(first)
+    expect(await eventually(() => hasHolder('slot_0'))).toBe(true)
+    await run(shells, first)
+    shells.warm(second)
+    shells.used(first)
+    expect(await eventually(() => !hasHolder('slot_0') && hasHolder('slot_1'))).toBe(true)
+    await shells.close()
+    expect(hasHolder('slot_1')).toBe(false)
+  })
+
+  test('see what has the name of their directory now, also when the one above it was replaced', async () => {
+    const shells = new ReadyShells(isolation)
+    const above = join(dir, 'above')
+    const place = { workspace: join(above, 'slot_9'), owner: null }
+    mkdirSync(place.workspace, { recursive: true })
+    shells.warm(place)
+    expect(await eventually(() => waitingFor(place.workspace))).toBe(true)
+    renameSync(above, `${above}-old`)
+    mkdirSync(place.workspace, { recursive: true })
+    writeFileSync(join(place.workspace, 'here'), '')
+    expect((await run(shells, place, 'ls')).stdout.head).toBe('here\n')
     await shells.close()
   })
 

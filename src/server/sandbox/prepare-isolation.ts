@@ -69,7 +69,7 @@ async function probe(isolation: Bubblewrap, systemDir: string, owner: Owner | nu
 
 /** Whether perl is there, and may make namespaces: not everywhere where bubblewrap works. */
 async function holdersWork(isolation: Bubblewrap, place: Place): Promise<boolean> {
-  // The holder is given another directory than the data directory's own.
+  // There another program becomes the slot's user, between bubblewrap and the server: one form of it is enough.
   if (isolation.hiddenDataDir !== null) return false
   try {
     const holder = new Holder(isolation, place)
