@@ -1,6 +1,6 @@
 /** What a call may try against the process that makes the slot's sandboxes, and against those that it makes next. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { createSandbox, type Sandbox } from '../../src/server/sandbox.ts'
 import { bash, eventually, hasBubblewrap, insideOf, processesWith, slotWorkspace } from './support.ts'
@@ -78,6 +78,14 @@ for name in ('mem', 'environ', 'maps', 'cwd', 'root', 'ns/pid'):
     const { output } = await bash(sandbox, 'ls -A /tmp; cat /proc/self/mountinfo')
     expect(output).toContain(' /workspace ')
     expect(output).not.toMatch(new RegExp(` \\S*${basename(dirname(workspace))} `))
+  })
+
+  test('shares no file system with a call that one could write to', async () => {
+    const places = ['/proc', '/dev/pts', '/dev/shm', '/tmp']
+    const { output } = await bash(sandbox, `stat -c %d ${places.join(' ')}`)
+    const held = places.map((path) => String(statSync(`/proc/${holder}/root${path}`).dev))
+    expect(output.split('\n')).toHaveLength(places.length)
+    expect(output.split('\n').filter((device) => held.includes(device))).toEqual([])
   })
 
   test('has rights that no call gets', async () => {

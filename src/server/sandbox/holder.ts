@@ -55,16 +55,16 @@ export class Holder {
     })
   }
 
-  /** Makes an inner sandbox with these for its first process. Throws when the holder cannot be told. */
+  /** Makes an inner sandbox with these for its first process. Throws when the holder has ended. */
   make(fds: ShellFds): ShellTree {
     const control = this.#control
     if (control === null) throw new Error('cannot make a sandbox: its holder has ended')
     const pair = openSocketPair()
     const sent = native()?.sendFds(control, [fds.stdout, fds.stderr, fds.commands, pair.theirs])
     closeSync(pair.theirs)
-    if (sent?.ok === true) return new InnerSandbox(this, pair.ours)
-    closeSync(pair.ours)
-    throw new Error(`cannot make a sandbox: its holder does not answer (${sent?.code ?? 'ENOSYS'})`)
+    // It has died, or does not listen: its end is told as that of the sandbox.
+    if (sent?.ok !== true) void this.kill()
+    return new InnerSandbox(this, pair.ours)
   }
 
   /** Kills it, and all its inner sandboxes; resolves when they are dead. */
