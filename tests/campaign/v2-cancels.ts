@@ -5,7 +5,7 @@
  *     bun tests/campaign/v2-cancels.ts [ends]        500 by default
  */
 import { createSandbox } from '../../src/server/sandbox.ts'
-import { bash, eventually, processesWith } from '../server/support.ts'
+import { bash, processesWith } from '../server/support.ts'
 import { cancel, command, postV2, resultsOf } from '../server/v2-support.ts'
 
 const SLOTS = 8
@@ -41,9 +41,10 @@ export async function cancels(ends: number): Promise<CancelTally> {
       else violations.push(`${id} was not cancelled: ${JSON.stringify([lists, result])}`)
     } else {
       await response.body?.cancel()
-      // Its slot is free when it has ended.
+      // Its slot is free when all of it has ended.
       await bash(sandbox, 'true', { slot_id })
-      if (!(await eventually(() => processesWith(id).length === 0))) violations.push(`${id} lives on`)
+      const survivors = processesWith(id)
+      if (survivors.length > 0) violations.push(`${id} lives after its grace: ${survivors}`)
       const [again] = await resultsOf(
         await postV2(sandbox, '/v2/batch', [command(id, `export M=${id}; ${hides}`, { slot_id })]),
       )

@@ -110,6 +110,9 @@ export async function crashes(kills: number): Promise<CrashTally> {
       await Bun.sleep((kill / kills) * SPREAD_MS)
       await server.kill()
       const before = await told
+      // Before the next server starts: it would end what it finds.
+      await Bun.sleep(1_000)
+      violations.push(...left(dataDir).map((line) => `left alive after kill ${kill}: ${line}`))
       server = await startVictim(dataDir)
       const after = await resultsUntilCut(postV2(server.served, '/v2/batch', items))
       const runs = witnessed(dataDir)
@@ -121,9 +124,6 @@ export async function crashes(kills: number): Promise<CrashTally> {
         else anew += 1
       }
     }
-    await server.kill()
-    await Bun.sleep(1_000)
-    violations.push(...left(dataDir).map((line) => `left alive: ${line}`))
   } finally {
     await server.kill()
     rmSync(dataDir, { recursive: true, force: true })

@@ -189,6 +189,19 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     expect(shells.health.waiting).toBe(0)
   })
 
+  test('are not made while a reset is under way, which makes the next one itself', async () => {
+    const shells = new ReadyShells(isolation, { maxWaiting: 8, idleMs: 10_000 })
+    const [place = nowhere] = places
+    await run(shells, place)
+    shells.discard(place)
+    // What the server says after a call comes later than the reset that follows it at once.
+    shells.used(place)
+    expect(shells.health.waiting).toBe(0)
+    shells.warm(place)
+    expect(shells.health.waiting).toBe(1)
+    await shells.close()
+  })
+
   test('do not wait for ever', async () => {
     const shells = new ReadyShells(isolation, { maxWaiting: 8, idleMs: 50 })
     const [place = { workspace: '', owner: null }] = places

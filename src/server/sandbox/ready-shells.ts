@@ -134,6 +134,8 @@ export class ReadyShells {
   /** A call of the slot has ended: the next sandbox is made now, or a little later when a reset is near. */
   used(place: Place): void {
     const record = this.#recordOf(place)
+    // A reset has come meanwhile: the workspace may be on its way out, and the end of the reset makes the next sandbox.
+    if (record.wasReset) return
     if (record.expectsReset) this.#warmLater(place, record, RESET_IS_NEAR_MS)
     else this.warm(place)
   }
