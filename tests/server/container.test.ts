@@ -8,7 +8,9 @@ const dockerfile = readFileSync(join(root, 'src/server/Dockerfile'), 'utf8')
 const nomadJob = readFileSync(join(root, 'src/server/sandbox-slots.nomad.hcl'), 'utf8')
 
 test('the Dockerfile copies what is there', () => {
-  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths = '']) => paths.split(' '))
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths = '']) =>
+    paths.split(' '),
+  )
   expect(copied).toContain('src')
   for (const path of copied) expect(existsSync(join(root, path))).toBe(true)
 })
