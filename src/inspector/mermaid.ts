@@ -6,7 +6,6 @@ import { type Chart, type ChartState, type ChartTransition, statesWithin } from 
  *
  * @example
  * ```ts
- * import { slotMachine } from 'sandbox-slots/actors'
  * console.log(mermaidOf(chartOf(slotMachine)))
  * ```
  */

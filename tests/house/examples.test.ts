@@ -10,9 +10,6 @@ import { fileAt, root, sourceFiles } from './sources.ts'
 
 const patience = 90_000
 
-/** Told to their owner, not repaired yet. */
-const reported = new Set(['src/inspector/mermaid.ts'])
-
 let server: SandboxServer
 let isIsolated: boolean
 
@@ -29,8 +26,7 @@ const broken = (examples: readonly Example[]) => brokenExamples(examples, { url:
 test(
   'the examples in comments run and print what they say',
   async () => {
-    const files = sourceFiles().filter(({ path }) => !reported.has(path))
-    const examples = files.flatMap(examplesInComments)
+    const examples = sourceFiles().flatMap(examplesInComments)
     expect(examples.length).toBeGreaterThan(8)
     expect(await broken(examples)).toEqual([])
   },
