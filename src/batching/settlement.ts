@@ -29,3 +29,11 @@ export function notRun(code: FailureCode, message: string, status?: number): Fai
 export function unknownOutcome(code: FailureCode, message: string, status?: number): Failed {
   return { kind: 'failed', outcome: 'unknown', code, message, ...(status === undefined ? {} : { status }) }
 }
+
+/** How the tool of an answered call ended, by what its server says of it. */
+export function answeredOutcome(
+  metadata: Readonly<Record<string, unknown>>,
+): 'exited' | 'timed-out' | 'cancelled' {
+  if (metadata.cancelled === true) return 'cancelled'
+  return metadata.timeout === true ? 'timed-out' : 'exited'
+}

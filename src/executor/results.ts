@@ -1,5 +1,5 @@
 /** Floor 3: what the caller gets. Browser compatible. */
-import type { Settlement } from '../batching/settlement.ts'
+import { answeredOutcome, type Settlement } from '../batching/settlement.ts'
 import type { FailureCode } from '../errors.ts'
 import type { ExecutionResponseBody } from '../protocol/execution.ts'
 
@@ -104,11 +104,6 @@ export function answeredResult(
   return Object.freeze(
     outcome === 'cancelled' ? { ...result, failure: cancelledFailure(body, context) } : result,
   )
-}
-
-function answeredOutcome(metadata: Readonly<Record<string, unknown>>): Outcome {
-  if (metadata.cancelled === true) return 'cancelled'
-  return metadata.timeout === true ? 'timed-out' : 'exited'
 }
 
 /** The server ended it: for its caller, or for reasons of its own. */

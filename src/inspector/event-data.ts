@@ -2,6 +2,7 @@
  * Floor 3: what the actors' events carry, as small plain JSON. Calls are live objects: they are copied at once, and
  * never kept. Browser compatible.
  */
+import { answeredOutcome } from '../batching/settlement.ts'
 import { newsOf } from './pool-view.ts'
 import type { Ending, StepRecord } from './records.ts'
 
@@ -78,7 +79,7 @@ function answeredEnding(value: unknown): Omit<Ending, 'executionId'> {
   const output = keptPart(textOr(value.output, ''), shownCharacters.output)
   const error = keptPart(textOr(value.error, ''), shownCharacters.error)
   return {
-    outcome: metadata.timeout === true ? 'timed-out' : 'exited',
+    outcome: answeredOutcome(metadata),
     success: value.success === true,
     ...(output === '' ? {} : { output }),
     ...(error === '' ? {} : { error }),

@@ -3,13 +3,29 @@ import { describe, expect, test } from 'bun:test'
 import { createActor, createMachine } from 'xstate'
 import type { StepRecord } from '../../src/inspector/records.ts'
 import { the } from '../support/the.ts'
-import { executorWith, presentOf, recorderWith, runSmallJob } from './support.ts'
+import { answerOf, executorWith, presentOf, recorderWith, runSmallJob } from './support.ts'
 
 function steps(recorder: ReturnType<typeof recorderWith>): StepRecord[] {
   return recorder.history.slice().flatMap((record) => (record.kind === 'step' ? [record] : []))
 }
 
 describe('a recorded job', () => {
+  test.each([
+    ['cancelled', { cancelled: true }],
+    ['timed-out', { timeout: true }],
+    ['exited', {}],
+  ])('a call that its server says is %s is counted so', async (outcome, metadata) => {
+    const recorder = recorderWith()
+    await using executor = executorWith(recorder.inspect, async (call) => ({
+      ...(await answerOf(call)),
+      success: false,
+      metadata,
+    }))
+    const [slot] = executor.slots('http://127.0.0.1:4000', 1)
+    expect(await slot?.bash('true')).toMatchObject({ outcome })
+    expect(presentOf(recorder.history).totals.outcomes).toEqual({ [outcome]: 1 })
+  })
+
   test('totals count each call once, by outcome; resets apart', async () => {
     const recorder = recorderWith()
     await using executor = executorWith(recorder.inspect)
