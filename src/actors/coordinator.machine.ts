@@ -6,6 +6,7 @@
  * events a post. Which calls go out is decided by pure rules (batching/) and travels in the event.
  */
 import { setup } from 'xstate'
+import type { Chart } from './chart.ts'
 import type { Call, CoordinatorEvent } from './messages.ts'
 
 const nothing = () => {}
@@ -26,8 +27,17 @@ const coordinatorSetup = setup({
   },
 })
 
+type Action = 'scheduleTick' | 'post' | 'postCancel' | 'probe' | 'schedulePause'
+
+type Value = {
+  intake: 'idle' | 'collecting'
+  wire: 'quiet' | { posting: 'waiting' | 'streaming' }
+  cancelling: 'calm' | 'asking'
+  link: 'unknown' | 'probing' | { up: 'base' | 'extended' } | 'down'
+}
+
 /** The chart of a container's coordinator. Its actions do nothing until they are provided. */
-export const coordinatorMachine = coordinatorSetup.createMachine({
+export const coordinatorMachine: Chart<CoordinatorEvent, Action, Value> = coordinatorSetup.createMachine({
   id: 'coordinator',
   context: {},
   type: 'parallel',

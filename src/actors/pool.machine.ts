@@ -5,6 +5,7 @@
  * actors of their own: the pool holds references, no children.
  */
 import { setup } from 'xstate'
+import type { Chart } from './chart.ts'
 import type { PoolEvent } from './messages.ts'
 
 const nothing = () => {}
@@ -23,8 +24,11 @@ const poolSetup = setup({
   },
 })
 
+type Action = 'serve' | 'checkHealth' | 'refuseWaiters' | 'stopWatching'
+type Value = 'starting' | 'running' | 'draining' | 'stopped'
+
 /** The chart of a pool. Its actions do nothing until they are provided. */
-export const poolMachine = poolSetup.createMachine({
+export const poolMachine: Chart<PoolEvent, Action, Value> = poolSetup.createMachine({
   id: 'pool',
   context: {},
   initial: 'starting',

@@ -6,6 +6,7 @@
  * What must be chosen is chosen by the sender, as a different event.
  */
 import { setup } from 'xstate'
+import type { Chart } from './chart.ts'
 import type { Call, SlotEvent } from './messages.ts'
 
 const nothing = () => {}
@@ -39,8 +40,17 @@ const waitBehind = {
 const faultWhileRunning = { target: '#slot.faulted.draining', actions: 'refuseWaiting' } as const
 const resetFailed = { target: '#slot.faulted', actions: ['settle', 'refuseWaiting'] } as const
 
+type Action = 'start' | 'startNext' | 'wait' | 'settle' | 'requestCancel' | 'refuse' | 'refuseWaiting'
+
+type Value =
+  | 'idle'
+  | { borrowed: 'executing' | 'cancelling' | 'resetting' }
+  | { acquired: 'ready' | 'executing' | 'cancelling' | 'resetting' }
+  | { releasing: 'draining' | 'resetting' }
+  | { faulted: 'quarantined' | 'draining' | 'resetting' }
+
 /** The chart of a slot. Its actions do nothing until they are provided. */
-export const slotMachine = slotSetup.createMachine({
+export const slotMachine: Chart<SlotEvent, Action, Value> = slotSetup.createMachine({
   id: 'slot',
   context: {},
   initial: 'idle',

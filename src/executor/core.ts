@@ -103,7 +103,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   }
 
   /** An attempt is made for the call: with its first one its deadline is set. */
-  started(call: PendingCall, now = this.clock.now()): void {
+  started(call: PendingCall, now: number = this.clock.now()): void {
     if (call.startedAt !== undefined) return
     call.startedAt = now
     this.#deadlines.watch(call, now + call.timeoutMs + lateMs)

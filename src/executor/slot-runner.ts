@@ -68,7 +68,7 @@ function runnerOf(call: Call | undefined): SlotRunner {
 /** Runs one slot: every change goes through its chart. */
 export class SlotRunner implements CallSlot {
   /** Calls behind the one in flight, in order. */
-  readonly waiting = new Set<PendingCall>()
+  readonly waiting: Set<PendingCall> = new Set()
   trajectoryId: string | null = null
   faultReason = ''
   readonly #core: Core
