@@ -98,3 +98,12 @@ export async function eventually(condition: () => boolean): Promise<boolean> {
   }
   return false
 }
+
+/** One process, or a group. */
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It had gone.
+  }
+}

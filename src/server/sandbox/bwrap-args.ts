@@ -39,6 +39,12 @@ export const sandboxEnvironment: Readonly<Record<string, string>> = {
   TMPDIR: '/tmp',
 }
 
+/**
+ * Of /proc, what sets the kernel, and is written to by whoever is root outside, without a capability: read-only. A sandbox
+ * of root has that user where root cannot change to others.
+ */
+export const closedProc = ['sys', 'irq', 'bus', 'fs', 'acpi', 'scsi', 'mtrr', 'sysrq-trigger']
+
 /** The arguments after `bwrap` and before the command. */
 export function bwrapArgs(setup: BwrapSetup): string[] {
   const tmpBytes = String(setup.tmpBytes)
@@ -79,6 +85,7 @@ function beginning(setup: BwrapSetup, user: string): string[] {
     ...['--ro-bind', setup.etcDir, '/etc'],
     ...mountedEtc.flatMap((path) => ['--ro-bind-try', `/etc/${path}`, `/etc/${path}`]),
     ...['--proc', '/proc', '--dev', '/dev'],
+    ...closedProc.flatMap((name) => ['--ro-bind-try', `/proc/${name}`, `/proc/${name}`]),
   ]
 }
 

@@ -1,7 +1,7 @@
 /** The command line that becomes a shell waiting for its command. Pure. */
 import { basename } from 'node:path'
 import type { Owner } from '../files/open-directory.ts'
-import { type BwrapSetup, bwrapArgs, outerArgs } from './bwrap-args.ts'
+import { type BwrapSetup, bwrapArgs, closedProc, outerArgs } from './bwrap-args.ts'
 import { holderCalls, holderProgram } from './holder-program.ts'
 import { firstProcess, type ProcessLimits, shellScript } from './inside.ts'
 import type { Bubblewrap, Isolation } from './isolation.ts'
@@ -42,7 +42,8 @@ export function holderLine(isolation: Bubblewrap, place: Place, script: Script =
   const numbers = Object.entries(holderCalls[process.arch] ?? {})
     .flat()
     .map(String)
-  const words = [basename(place.workspace), String(limits.tmpBytes), script(limits), ...numbers]
+  const closed = closedProc.join(' ')
+  const words = [basename(place.workspace), String(limits.tmpBytes), closed, script(limits), ...numbers]
   return inSandbox(isolation, place, (setup) => [...outerArgs(setup), 'perl', '-e', holderProgram, ...words])
 }
 

@@ -7,12 +7,13 @@
 use strict;
 use warnings;
 
-my ($slot, $tmp_bytes, $script, %number) = @ARGV;
+my ($slot, $tmp_bytes, $closed, $script, %number) = @ARGV;
+my @closed = grep { -e } map { "/proc/$_" } split / /, $closed;
 use constant {
     CONTROL => 3, FILTER => 4,
     # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWPID, NEWNET; a descriptor of the process; SIGCHLD. And CLONE_NEWUSER.
     NEW => 0x6e02_0000 | 0x1000 | 17, NEW_USERS => 0x1000_0000,
-    NOSUID => 2, NODEV => 4, NOEXEC => 8, BIND => 4096 | 16384, DETACH => 2,
+    READ_ONLY => 1, NOSUID => 2, NODEV => 4, NOEXEC => 8, REMOUNT => 32 | 4096, BIND => 4096 | 16384, DETACH => 2,
     CMSG_CLOEXEC => 0x4000_0000, SIOCSIFFLAGS => 0x8914, UP => 1,
     INTERRUPTED => 4, SET_DUMPABLE => 4, SET_SECCOMP => 22, FILTER_MODE => 2, DROP_FROM_BOUNDING_SET => 24,
     CAPABILITIES => 0x2008_0522, INVALID => 22,
@@ -124,6 +125,10 @@ sub become_first {
 sub make_places {
     my $private = "size=$tmp_bytes,mode=1777";
     place('proc', '/proc', NOSUID | NODEV | NOEXEC, '');
+    for my $path (@closed) {
+        place($path, $path, BIND, '');
+        place('none', $path, REMOUNT | READ_ONLY | NOSUID | NODEV | NOEXEC, '');
+    }
     # Bound anew each time: a reset has put another directory there. Then the directory of all slots goes.
     place("/tmp/$slot", '/workspace', BIND, '');
     call umount2 => '/tmp', DETACH;
