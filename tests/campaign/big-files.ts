@@ -1,18 +1,14 @@
 /**
- * 1 GB up and down, hashes equal, and how much memory client and server take for it, each in a process of its own.
- * `bun tests/campaign/big-files.ts [--megabytes N]`
+ * Promise 9: 1 GB up and down, hashes equal, and how much memory client and server take for it, each in a process of its
+ * own. `bun tests/campaign/big-files.ts [megabytes]`
  */
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { SandboxExecutor } from '../../mod.ts'
 import { startSandboxServer } from '../../src/server/mod.ts'
-
-const { values } = parseArgs({
-  options: { megabytes: { type: 'string', default: '1024' }, serve: { type: 'boolean', default: false } },
-})
+import { below, type Check, exactly, type Findings, runAlone } from './check.ts'
 
 /** The most memory this process has held since `start`, in MB above what it held then. */
 function watchMemory() {
@@ -36,8 +32,8 @@ async function serve(): Promise<void> {
   console.log(grown())
 }
 
-async function main(megabytes: number): Promise<void> {
-  const child = Bun.spawn([process.execPath, fileURLToPath(import.meta.url), '--serve'], {
+async function upAndDown(megabytes: number): Promise<Findings> {
+  const child = Bun.spawn([process.execPath, fileURLToPath(import.meta.url), 'serve'], {
     stdin: 'pipe',
     stdout: 'pipe',
     stderr: 'inherit',
@@ -65,15 +61,20 @@ async function main(megabytes: number): Promise<void> {
     for await (const chunk of down.body) bytes += chunk.byteLength
     const end = performance.now()
     await child.stdin.end()
-    const seconds = (ms: number) => Number((ms / 1_000).toFixed(1))
-    console.log({
-      megabytes,
-      up: { success: up.success, error: up.error, seconds: seconds(middle - start) },
-      down: { success: down.success, error: down.error, bytes, seconds: seconds(end - middle) },
-      isSame: up.sha256 !== null && up.sha256 === down.sha256 && bytes === up.bytes,
-      clientGrewByMB: grown(),
-      serverGrewByMB: Number((await lines.read()).value),
-    })
+    const serverGrew = Number((await lines.read()).value)
+    // It removes its data.
+    await child.exited
+    const seconds = (ms: number) => (ms / 1_000).toFixed(1)
+    const isSame = up.sha256 !== null && up.sha256 === down.sha256 && bytes === up.bytes
+    return {
+      done: `a file of ${megabytes} MiB up in ${seconds(middle - start)} s and down in ${seconds(end - middle)} s`,
+      figures: [
+        exactly('hashes and lengths that differ', isSame ? 0 : 1, 0),
+        below('MB that the client grew', grown(), 64),
+        below('MB that the server grew', serverGrew, 64),
+      ],
+      wrongs: [up, down].flatMap(({ success, error }) => (success ? [] : [String(error)])),
+    }
   } finally {
     await rm(path, { force: true })
     child.kill()
@@ -81,4 +82,12 @@ async function main(megabytes: number): Promise<void> {
   }
 }
 
-await (values.serve ? serve() : main(Number(values.megabytes)))
+export const bigFiles: Check = {
+  name: 'big-files',
+  row: '9',
+  unit: 'megabytes',
+  sizes: { full: 1_024, quick: 200 },
+  run: upAndDown,
+}
+
+if (import.meta.main) await (process.argv[2] === 'serve' ? serve() : runAlone(bigFiles))

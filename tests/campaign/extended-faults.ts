@@ -1,22 +1,35 @@
 /**
  * Promise 1: 10,000 calls under 5 % faults of 12 kinds; each runs once, its result comes, and a witness outside the
- * server says so. `bun tests/campaign/extended-faults.ts [--calls N] [--rate R] [--seed S]`
+ * server says so. `bun tests/campaign/extended-faults.ts [calls]`
  */
-import { parseArgs } from 'node:util'
 import { runCampaign } from '../faults/twelve-faults.ts'
+import { atLeast, atMost, type Check, exactly, runAlone } from './check.ts'
 
-const { values } = parseArgs({
-  options: {
-    calls: { type: 'string', default: '10000' },
-    rate: { type: 'string', default: '0.05' },
-    seed: { type: 'string', default: '1' },
+export const extendedFaults: Check = {
+  name: 'extended-faults',
+  row: '1',
+  unit: 'calls',
+  sizes: { full: 10_000, quick: 4_000 },
+  run: async (calls) => {
+    const report = await runCampaign({ calls, rate: 0.05, seed: 1 })
+    const { requests, struck, byKind, outcomes, altered } = report
+    const told = [...outcomes].map(([outcome, count]) => `${count} ${outcome}`).join(', ')
+    return {
+      done: `${calls} calls in ${requests} requests, ${struck} faults of ${byKind.filter(Boolean).length} kinds: ${told}; ${altered} answers altered where no framing shows it`,
+      figures: [
+        exactly('ran twice', report.duplicates, 0),
+        exactly(
+          'calls without a result',
+          calls - [...outcomes.values()].reduce((sum, count) => sum + count, 0),
+          0,
+        ),
+        exactly('told untruly', report.violations.length, 0),
+        atMost('ms after the deadline', report.lateMs, 250),
+        atLeast('kinds of faults', byKind.filter(Boolean).length, 12),
+      ],
+      wrongs: [...report.violations],
+    }
   },
-})
-const start = performance.now()
-const report = await runCampaign({
-  calls: Number(values.calls),
-  rate: Number(values.rate),
-  seed: Number(values.seed),
-})
-console.log({ ...report, seconds: Math.round((performance.now() - start) / 1_000) })
-process.exitCode = report.violations.length === 0 && report.duplicates === 0 && report.lateMs <= 250 ? 0 : 1
+}
+
+if (import.meta.main) await runAlone(extendedFaults)

@@ -1,17 +1,16 @@
 /**
- * Trajectories through a pool over several servers, each a process of its own; with `--kill` one of them is killed with
+ * Promise 11: trajectories through a pool over several servers, each a process of its own; one of them is killed with
  * SIGKILL in the middle. Every call must settle truthfully, trajectories elsewhere must not notice, and no workspace may
- * ever have two owners.
- *
- *     bun tests/campaign/pool-kill.ts [--kill] [--isolation none] [--containers 4] [--slots 64] [--trajectories 1000]
+ * ever have two owners. `bun tests/campaign/pool-kill.ts [trajectories]`
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { join } from 'node:path'
 import { type ExecutionResult, type PoolEvent, SlotPool, staticDiscovery } from '../../mod.ts'
+import { hasBubblewrap } from '../server/support.ts'
+import { type ServeProcess, startServe } from '../support/serve-process.ts'
+import { atLeast, type Check, exactly, runAlone } from './check.ts'
 
-const main = resolve(import.meta.dir, '../../src/cli/main.ts')
 const callsEach = 5
 
 export interface PoolCampaign {
@@ -35,51 +34,27 @@ export interface PoolReport {
 /** Runs it all; nothing is left of it. */
 export async function runPoolCampaign(campaign: PoolCampaign): Promise<PoolReport> {
   const place = mkdtempSync(join(tmpdir(), 'pool-kill-'))
-  const servers = await Promise.all(Array.from({ length: campaign.containers }, () => serve(campaign, place)))
+  const { slots, isolation } = campaign
+  const start = () => startServe(['--slots', String(slots)], { isolation, env: { TMPDIR: place } })
+  const servers = await Promise.all(Array.from({ length: campaign.containers }, start))
   try {
     return await new Run(campaign, servers, join(place, 'witness')).run()
   } finally {
-    for (const { child } of servers) child.kill('SIGTERM')
-    await Promise.all(servers.map(({ child }) => child.exited))
+    await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
     rmSync(place, { recursive: true, force: true })
   }
 }
 
-interface Server {
-  readonly url: string
-  readonly child: Bun.Subprocess<'ignore', 'pipe', 'ignore'>
-}
-
-async function serve({ slots, isolation }: PoolCampaign, place: string): Promise<Server> {
-  const argv = ['serve', '--slots', String(slots), '--isolation', isolation, '--drain-timeout', '1']
-  const child = Bun.spawn([process.execPath, main, ...argv], {
-    env: { ...process.env, TMPDIR: place },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'ignore',
-  })
-  const decoder = new TextDecoder()
-  const reader = child.stdout.getReader()
-  let text = ''
-  while (!text.includes('\n')) {
-    const { value, done } = await reader.read()
-    if (done) throw new Error('A server ended before it told its address')
-    text += decoder.decode(value, { stream: true })
-  }
-  reader.releaseLock()
-  return { url: text.trim(), child }
-}
-
 class Run {
   readonly #campaign: PoolCampaign
-  readonly #servers: readonly Server[]
+  readonly #servers: readonly ServeProcess[]
   readonly #witness: string
   readonly #violations: string[] = []
   readonly #results: ExecutionResult[] = []
   readonly #owners = new Map<string, number>()
   readonly #homes = new Map<string, string>()
 
-  constructor(campaign: PoolCampaign, servers: readonly Server[], witness: string) {
+  constructor(campaign: PoolCampaign, servers: readonly ServeProcess[], witness: string) {
     this.#campaign = campaign
     this.#servers = servers
     this.#witness = witness
@@ -168,26 +143,27 @@ class Run {
   }
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      kill: { type: 'boolean', default: false },
-      isolation: { type: 'string', default: 'bubblewrap' },
-      containers: { type: 'string', default: '4' },
-      slots: { type: 'string', default: '64' },
-      trajectories: { type: 'string', default: '1000' },
-    },
-  })
-  const report = await runPoolCampaign({
-    containers: Number(values.containers),
-    slots: Number(values.slots),
-    trajectories: Number(values.trajectories),
-    isolation: values.isolation === 'none' ? 'none' : 'bubblewrap',
-    kill: values.kill,
-  })
-  const { violations, ...figures } = report
-  console.log(JSON.stringify(figures))
-  console.log(`${violations.length} violations`)
-  for (const violation of violations.slice(0, 20)) console.log(`  ${violation}`)
-  if (violations.length > 0) process.exitCode = 1
+export const poolKill: Check = {
+  name: 'pool-kill',
+  row: '11',
+  unit: 'trajectories',
+  sizes: { full: 1_000, quick: 60 },
+  run: async (trajectories) => {
+    const slots = Math.max(4, Math.min(64, trajectories / 10))
+    const isolation = hasBubblewrap ? 'bubblewrap' : 'none'
+    const report = await runPoolCampaign({ containers: 4, slots, trajectories, isolation, kill: true })
+    const told = Object.entries(report.outcomes).map(([outcome, count]) => `${count} ${outcome}`)
+    const settled = Object.values(report.outcomes).reduce((sum, count) => sum + count, 0)
+    return {
+      done: `${trajectories} trajectories of ${callsEach} calls in 4 servers of ${slots} slots, one killed, which struck ${report.struck}: ${told.join(', ')}`,
+      figures: [
+        exactly('calls settled', settled, trajectories * callsEach),
+        exactly('double owners, strangers struck, slots lost', report.violations.length, 0),
+        atLeast('trajectories struck', report.struck, 1),
+      ],
+      wrongs: [...report.violations],
+    }
+  },
 }
+
+if (import.meta.main) await runAlone(poolKill)

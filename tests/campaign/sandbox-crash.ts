@@ -1,13 +1,12 @@
 /**
- * kill -9 of the server, again and again, while its sandboxes start and while it is under load. A second later no
- * process of it may be left.
- *
- *     bun tests/campaign/sandbox-crash.ts [times]        40 by default, each
+ * Promise 4: kill -9 of the server, again and again, while its sandboxes start and while it is under load. A second
+ * later no process of it may be left. `bun tests/campaign/sandbox-crash.ts [kills]`, each in three ways
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSandbox } from '../../src/server/sandbox.ts'
+import { type Check, exactly, runAlone } from './check.ts'
 
 /** The server that is killed: starts its sandboxes over and over, or runs commands in all slots. */
 async function victim(mode: string, dataDir: string, bwrapPath: string | undefined): Promise<void> {
@@ -89,15 +88,24 @@ export async function crash(mode: CrashMode, times: number, spreadMs = 120): Pro
   return found
 }
 
-if (import.meta.main) {
-  const [first = '40', mode = '', dataDir = '', bwrapPath] = process.argv.slice(2)
-  if (first === 'victim') await victim(mode, dataDir, bwrapPath)
-  else {
-    for (const mode of crashModes) {
-      const found = await crash(mode, Number(first))
-      console.log(`${mode}: ${found.length} processes left after ${first} kills`)
-      for (const line of found) console.log(`  ${line}`)
-      if (found.length > 0) process.exitCode = 1
+export const sandboxCrash: Check = {
+  name: 'sandbox-crash',
+  row: '4',
+  unit: 'kills in each of three ways',
+  sizes: { full: 40, quick: 2 },
+  run: async (kills) => {
+    const found: string[] = []
+    for (const mode of crashModes) found.push(...(await crash(mode, kills)).map((line) => `${mode}: ${line}`))
+    return {
+      done: `${kills * crashModes.length} times kill -9 of a server that makes sandboxes, or runs commands in all of them`,
+      figures: [exactly('processes left after 1 s', found.length, 0)],
+      wrongs: found,
     }
-  }
+  },
+}
+
+if (import.meta.main) {
+  const [first, mode = '', dataDir = '', bwrapPath] = process.argv.slice(2)
+  if (first === 'victim') await victim(mode, dataDir, bwrapPath)
+  else await runAlone(sandboxCrash)
 }

@@ -1,12 +1,12 @@
 /**
- * Cancellations and hang-ups at 0–12 ms and later, of commands that hide in sessions of their own (promise 10). When
+ * Promise 10: cancellations and hang-ups at 0–12 ms and later, of commands that hide in sessions of their own. When
  * /cancel has answered nothing may be left of a call; after a hang-up and its grace neither; and the slot is usable.
- *
- *     bun tests/campaign/v2-cancels.ts [ends]        500 by default
+ * `bun tests/campaign/v2-cancels.ts [ends]`
  */
 import { createSandbox } from '../../src/server/sandbox.ts'
 import { bash, processesWith } from '../server/support.ts'
 import { cancel, command, postV2, resultsOf } from '../server/v2-support.ts'
+import { type Check, exactly, runAlone } from './check.ts'
 
 const SLOTS = 8
 const GRACE_MS = 20
@@ -65,8 +65,24 @@ export async function cancels(ends: number): Promise<CancelTally> {
   return { cancelled, hungUp, otherwise, violations }
 }
 
-if (import.meta.main) {
-  const tally = await cancels(Number(process.argv[2] ?? 500))
-  console.log(JSON.stringify(tally, null, 2))
-  if (tally.violations.length + tally.otherwise > 0) process.exitCode = 1
+export const v2Cancels: Check = {
+  name: 'v2-cancels',
+  row: '10',
+  unit: 'ends',
+  sizes: { full: 500, quick: 60 },
+  run: async (ends) => {
+    const { cancelled, hungUp, otherwise, violations } = await cancels(ends)
+    const survivors = violations.filter((violation) => violation.includes(' lives after ')).length
+    return {
+      done: `${cancelled} cancellations and ${hungUp} hang-ups at 0–200 ms`,
+      figures: [
+        exactly('ended by it', cancelled + hungUp, ends),
+        exactly('survivors', survivors, 0),
+        exactly('otherwise', otherwise + violations.length - survivors, 0),
+      ],
+      wrongs: [...violations],
+    }
+  },
 }
+
+if (import.meta.main) await runAlone(v2Cancels)

@@ -1,8 +1,7 @@
 /**
- * kill -9 of the server in mid-batch and a restart with the same data, again and again (promise 4): nothing runs twice,
+ * Promise 4: kill -9 of the server in mid-batch and a restart with the same data, again and again: nothing runs twice,
  * what was told is replayed as it was, what has begun and not ended is `interrupted`, no process is left.
- *
- *     bun tests/campaign/v2-crash.ts [kills]        100 by default
+ * `bun tests/campaign/v2-crash.ts [kills]`
  *
  * The witness is a file in each workspace, to which every command appends its id: the ledger is not asked about itself.
  */
@@ -14,6 +13,7 @@ import type { ExecutionResponseBody } from '../../src/protocol/execution.ts'
 import { startSandboxServer } from '../../src/server/start-server.ts'
 import { hasBubblewrap } from '../server/support.ts'
 import { command, linesOf, postV2, type Served } from '../server/v2-support.ts'
+import { type Check, exactly, runAlone } from './check.ts'
 import { left } from './sandbox-crash.ts'
 
 const SLOTS = 4
@@ -131,12 +131,29 @@ export async function crashes(kills: number): Promise<CrashTally> {
   return { kills, calls: kills * SLOTS * CALLS_PER_SLOT, replayed, interrupted, anew, violations }
 }
 
+export const v2Crash: Check = {
+  name: 'v2-crash',
+  row: '4',
+  unit: 'kills',
+  sizes: { full: 100, quick: 4 },
+  run: async (kills) => {
+    const { calls, replayed, interrupted, anew, violations } = await crashes(kills)
+    const ofKind = (pattern: RegExp) => violations.filter((violation) => pattern.test(violation)).length
+    return {
+      done: `${kills} times kill -9 in mid-batch and a restart, ${calls} calls: ${replayed} replayed, ${interrupted} interrupted, ${anew} first run after it`,
+      figures: [
+        exactly('ran twice', ofKind(/ ran \d+ times/), 0),
+        exactly('processes left after 1 s', ofKind(/^left alive/), 0),
+        exactly('told untruly, in all', violations.length, 0),
+        exactly('calls accounted for', replayed + interrupted + anew, calls),
+      ],
+      wrongs: [...violations],
+    }
+  },
+}
+
 if (import.meta.main) {
-  const [first = '100', dataDir = ''] = process.argv.slice(2)
+  const [first, dataDir = ''] = process.argv.slice(2)
   if (first === 'victim') await victim(dataDir)
-  else {
-    const tally = await crashes(Number(first))
-    console.log(JSON.stringify(tally, null, 2))
-    if (tally.violations.length > 0) process.exitCode = 1
-  }
+  else await runAlone(v2Crash)
 }

@@ -1,8 +1,6 @@
 /**
- * What large things cost a server of its own in memory, and how long /health takes meanwhile (promises 9 and 12): a file
- * of 1 GB up and down, 1 GB of output watched live, and 256 large results that their reader does not read.
- *
- *     bun tests/campaign/v2-memory.ts
+ * Promise 9: what large things cost a server of its own in memory: a file of 1 GB up and down, 1 GB of output watched
+ * live, and 256 large results that their reader does not read. `bun tests/campaign/v2-memory.ts [megabytes]`
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,8 +8,9 @@ import { join } from 'node:path'
 import * as v from 'valibot'
 import { startSandboxServer } from '../../src/server/start-server.ts'
 import { command, linesOf, postV2, resultsOf, type Served } from '../server/v2-support.ts'
+import { below, type Check, type Figure, type Findings, runAlone } from './check.ts'
 
-const GB = 1_000_000_000
+const MB = 1_000_000
 const MAX_GROWTH_MB = 64
 /** The garbage of 256 large results alone is 55 MB, when they are read at once. */
 const MAX_UNREAD_GROWTH_MB = 128
@@ -52,59 +51,54 @@ async function startServer(dataDir: string) {
   return { url, memory, stop }
 }
 
-async function campaign(place: string): Promise<void> {
+async function largeThings(place: string, megabytes: number): Promise<Findings> {
+  const size = megabytes * MB
+  const figures: Figure[] = []
+  const wrongs: string[] = []
+  const done: string[] = []
   const { url, memory, stop } = await startServer(join(place, 'data'))
   const served: Served = { handler: fetch, url }
   const source = join(place, 'source')
-  await Bun.$`head -c ${GB} /dev/urandom > ${source}`
+  await Bun.$`head -c ${size} /dev/urandom > ${source}`
   const hash = (await Bun.$`sha256sum < ${source}`.text()).slice(0, 64)
 
-  const measure = async (name: string, work: () => Promise<string>, maxGrowthMb = MAX_GROWTH_MB) => {
+  const measure = async (
+    name: string,
+    work: () => Promise<string | undefined>,
+    maxGrowthMb = MAX_GROWTH_MB,
+  ) => {
     const before = (await memory()).now
-    const waits: number[] = []
-    const watch = setInterval(async () => {
-      const begin = performance.now()
-      await (await fetch(`${url}/health`)).text()
-      waits.push(performance.now() - begin)
-    }, 20)
     const begin = performance.now()
     const told = await work()
     const seconds = (performance.now() - begin) / 1000
-    clearInterval(watch)
-    const grown = ((await memory()).highest - before) / 1_000_000
-    waits.sort((a, b) => a - b)
-    const p99 = waits[Math.floor(waits.length * 0.99)] ?? Number.NaN
-    console.log(
-      `${name}: ${told}, ${seconds.toFixed(1)} s, RSS of the server grew ${grown.toFixed(1)} MB, /health p99 ${p99.toFixed(1)} ms`,
-    )
-    if (grown >= maxGrowthMb || told.startsWith('WRONG')) process.exitCode = 1
+    const grown = ((await memory()).highest - before) / MB
+    done.push(`${name} in ${seconds.toFixed(1)} s`)
+    figures.push(below(`MB that the server grew by ${name}`, grown, maxGrowthMb))
+    if (told !== undefined) wrongs.push(`${name}: ${told}`)
   }
 
   // Warm.
   await resultsOf(await postV2(served, '/v2/batch', [command('warm', 'head -c 20000000 /dev/zero')]))
   const target = `${url}/files/slot_0/big`
-  await measure('1 GB up', async () => {
+  await measure(`${megabytes} MB up`, async () => {
     const answer = await Bun.$`curl -s -T ${source} ${target}`.json()
-    return answer.sha256 === hash ? 'sha256 equal' : `WRONG: ${JSON.stringify(answer)}`
+    return answer.sha256 === hash ? undefined : `another sha256: ${JSON.stringify(answer)}`
   })
-  await measure('1 GB down', async () => {
+  await measure(`${megabytes} MB down`, async () => {
     const got = (await Bun.$`curl -s ${target} | sha256sum`.text()).slice(0, 64)
-    return got === hash ? 'sha256 equal' : 'WRONG sha256'
+    return got === hash ? undefined : `another sha256: ${got}`
   })
-  await measure('1 GB of output, watched', async () => {
+  await measure(`${megabytes} MB of output, watched live`, async () => {
     const response = await postV2(served, '/v2/batch', [
-      command('loud', `yes 0123456789 | head -c ${GB}`, { live: true, timeout: 200 }),
+      command('loud', `yes 0123456789 | head -c ${size}`, { live: true, timeout: 200 }),
     ])
-    let [bytes, lines] = [0, 0]
-    for await (const line of linesOf(response)) {
-      if (line.kind !== 'live') continue
-      lines += 1
-      bytes += line.value.data.length
-    }
-    return `${(bytes / 1_000_000).toFixed(0)} MB in ${lines} lines reached the reader`
+    let counted = 0
+    for await (const line of linesOf(response))
+      if (line.kind === 'result') counted = Number(line.value.metadata.stdout_bytes)
+    return counted === size ? undefined : `${counted} bytes were counted`
   })
   await measure(
-    '256 results of 170 kB, unread',
+    '256 results of 170 kB that nobody reads',
     async () => {
       const text = 'head -c 60000 /dev/zero | tr "\\0" x; head -c 60000 /dev/zero | tr "\\0" y >&2'
       const items = Array.from({ length: 256 }, (_, at) =>
@@ -113,19 +107,28 @@ async function campaign(place: string): Promise<void> {
       const unread = await postV2(served, '/v2/batch', items)
       const last = [command('last0', 'true'), command('last1', 'true', { slot_id: 'slot_1' })]
       await resultsOf(await postV2(served, '/v2/batch', last))
-      return `${(await resultsOf(unread)).length} read in the end`
+      const { length } = await resultsOf(unread)
+      return length === 256 ? undefined : `${length} were read in the end`
     },
     MAX_UNREAD_GROWTH_MB,
   )
   await stop()
+  return { done: done.join(', '), figures, wrongs }
 }
 
-if (process.argv[2] === 'serve') await serve(process.argv[3] ?? '')
-else {
-  const place = mkdtempSync(join(tmpdir(), 'v2-memory-'))
-  try {
-    await campaign(place)
-  } finally {
-    rmSync(place, { recursive: true })
-  }
+export const v2Memory: Check = {
+  name: 'v2-memory',
+  row: '9',
+  unit: 'megabytes',
+  sizes: { full: 1_000, quick: 150 },
+  run: async (megabytes) => {
+    const place = mkdtempSync(join(tmpdir(), 'v2-memory-'))
+    try {
+      return await largeThings(place, megabytes)
+    } finally {
+      rmSync(place, { recursive: true })
+    }
+  },
 }
+
+if (import.meta.main) await (process.argv[2] === 'serve' ? serve(process.argv[3] ?? '') : runAlone(v2Memory))

@@ -1,6 +1,10 @@
 /** Requests for the property tests: valid ones, and what can be wrong with them. */
 import fc from 'fast-check'
 import * as v from 'valibot'
+import { parseBatchLine } from '../../src/protocol/batch.ts'
+import { cancelResponse } from '../../src/protocol/cancel.ts'
+import { vectors } from '../support/vectors.ts'
+import { bodyOf } from './differences.ts'
 
 export const routes = [
   '/execute',
@@ -9,6 +13,8 @@ export const routes = [
   '/artifacts/read',
   '/artifacts/list',
   '/artifacts/archive',
+  '/v2/batch',
+  '/cancel',
 ] as const
 
 const notText = fc.constantFrom<unknown>(7, true, [], {}, ['slot_0'], 1e300)
@@ -67,6 +73,24 @@ export function wrongCalls(command: string): fc.Arbitrary<WrongField> {
   }))
 }
 
+const readFile = { slot_id: 'slot_0', tool: 'read_file', args: { path: 'a' }, timeout: 5 }
+
+/** Bodies that were recorded, and some of the extended protocol; without commands: no piece of one may be run. */
+export function recordedBodies(): string[] {
+  const extended = [
+    [{ ...readFile, execution_id: 'a', live: true }],
+    [
+      { ...readFile, execution_id: 'b' },
+      { ...readFile, execution_id: 'c', slot_id: 'slot_1' },
+    ],
+    { execution_ids: ['a', 'b'] },
+  ].map((body) => JSON.stringify(body))
+  const recorded = vectors
+    .map(bodyOf)
+    .filter((body) => body !== null && body.length <= 10_000 && !body.includes('"bash'))
+  return [...extended, ...recorded.filter((body) => body !== null)]
+}
+
 /** The text of a body with some of it cut out, doubled, or replaced by what JSON is made of. */
 export function damaged(bodies: readonly string[]): fc.Arbitrary<string> {
   const junk = fc.constantFrom(
@@ -112,6 +136,7 @@ const refusal = v.object({ success: v.literal(false), error: v.pipe(v.string(), 
 const found = v.looseObject({ success: v.literal(true) })
 
 const statuses: readonly number[] = [200, 400, 403, 404, 413, 500]
+const coded = v.object({ ...refusal.entries, code: v.pipe(v.string(), v.nonEmpty()) })
 /** The only failures that are a base server's way to say what is wrong with a request. */
 const base500 =
   /^(The request body must be an object|Item \d+ of the batch must be an object|Request Entity Too Large)$/
@@ -119,6 +144,7 @@ const base500 =
 /** What is wrong with an answer, or `null` when it is one of those that the protocol knows. */
 export function faultOf(path: string, status: number, text: string): string | null {
   if (!statuses.includes(status)) return `status ${status}`
+  if (path === '/v2/batch' || path === '/cancel') return extendedFaultOf(path, status, text)
   const body: unknown = JSON.parse(text)
   if (status !== 200) {
     const refused = v.safeParse(refusal, body)
@@ -128,4 +154,17 @@ export function faultOf(path: string, status: number, text: string): string | nu
   const shape = path === '/batch' ? v.array(result) : path.startsWith('/artifacts/') ? found : result
   if (!v.is(shape, body)) return `a strange answer: ${text.slice(0, 200)}`
   return text.includes('The server failed') ? text.slice(0, 300) : null
+}
+
+/** Refusals have a code, and none is the server's failure; an answer is whole, and each of its lines is one. */
+function extendedFaultOf(path: string, status: number, text: string): string | null {
+  const strange = (what: string) => `${what}, status ${status}: ${text.slice(0, 200)}`
+  if (status >= 500 || text.includes('The server failed')) return strange('the server failed')
+  if (status !== 200) return v.is(coded, JSON.parse(text)) ? null : strange('an error that is none')
+  if (path === '/cancel') return v.is(cancelResponse, JSON.parse(text)) ? null : strange('a strange answer')
+  const lines = text.trimEnd().split('\n').map(parseBatchLine)
+  const results = lines.filter(({ kind }) => kind === 'result').length
+  const last = lines.at(-1)
+  if (lines.some(({ kind }) => kind === 'malformed')) return strange('a line that is none')
+  return last?.kind === 'done' && last.value.count === results ? null : strange('an answer that is cut')
 }

@@ -7,10 +7,9 @@ import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import * as v from 'valibot'
 import { createSandbox, type Sandbox } from '../../src/server/sandbox.ts'
-import { vectors } from '../support/vectors.ts'
-import { bodyOf } from './differences.ts'
-import { damaged, faultOf, routes, wrongCalls } from './requests-cases.ts'
+import { damaged, faultOf, recordedBodies, routes, wrongCalls } from './requests-cases.ts'
 import { baseUrl, post } from './support.ts'
+import { healthOf } from './v2-support.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'requests-test-'))
 const witness = join(directory, 'witness')
@@ -18,12 +17,14 @@ const command = `echo ran >> ${witness}`
 const valid = { slot_id: 'slot_0', tool: 'bash', args: { command } }
 const started: (string | null)[] = []
 let sandbox: Sandbox
+let ledger = ''
 
 beforeAll(async () => {
   const onCall = ({ type, executionId }: { type: string; executionId: string | null }) => {
     if (type === 'started') started.push(executionId)
   }
   sandbox = await createSandbox({ isolation: 'none', slots: 2, onCall })
+  ledger = (await healthOf(sandbox)).ledger ?? ''
 })
 afterAll(async () => {
   await sandbox.stop()
@@ -37,8 +38,9 @@ function hasRun(): boolean {
 }
 
 async function send(path: string, text: string) {
+  const headers = { 'if-ledger': ledger }
   const response = await sandbox.handler(
-    new Request(baseUrl + path, { method: 'POST', body: Buffer.from(text) }),
+    new Request(baseUrl + path, { method: 'POST', headers, body: Buffer.from(text) }),
   )
   return { status: response.status, text: await response.text() }
 }
@@ -92,15 +94,7 @@ test('whatever JSON comes gets an answer that the protocol knows, and runs nothi
 })
 
 test('whatever is left of a recorded request gets an answer that the protocol knows', async () => {
-  // Nothing that is broken into pieces may be a command.
-  const bodies = vectors.flatMap((vector) => {
-    const body = bodyOf(vector)
-    return body === null || body.length > 10_000 || body.includes('"bash')
-      ? []
-      : [{ path: vector.request.path, body }]
-  })
-  if (bodies.length === 0) return
-  const texts = damaged(bodies.map(({ body }) => body))
+  const texts = damaged(recordedBodies())
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...routes), texts, async (path, body) => {
       const { status, text } = await send(path, body)

@@ -1,0 +1,102 @@
+/**
+ * Proves the promises: each check in a process of its own, its figures against what is asked of them.
+ *
+ *     bun run campaign [--rows 1,4,soak] [--quick] [--markdown]
+ *
+ * Exit code 1 when one falls short. Nothing is written into the tree, and nothing may be left in the temporary directory.
+ */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Check, type Findings, isPassed, parseFindings } from './check.ts'
+import { checks, promises } from './rows.ts'
+import { type Line, markdownTable, textTable } from './table.ts'
+
+const MAX_MINUTES = { full: 25, quick: 4 }
+
+interface Options {
+  readonly rows: readonly string[]
+  readonly quick: boolean
+  readonly markdown: boolean
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      rows: { type: 'string', default: [...promises.keys()].join(',') },
+      quick: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
+    },
+  })
+  const rows = values.rows.split(',')
+  for (const row of rows)
+    if (!promises.has(row)) throw new Error(`There is no row ${row}: there are ${[...promises.keys()]}`)
+  return { ...values, rows }
+}
+
+/** What a check found; that it broke down, or did not end, is a finding too. */
+async function findingsOf(check: Check, place: string, quick: boolean): Promise<Findings> {
+  const argv = [process.execPath, join(import.meta.dir, `${check.name}.ts`), '--json']
+  const child = Bun.spawn(quick ? [...argv, '--quick'] : argv, {
+    env: { ...process.env, TMPDIR: place },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    timeout: MAX_MINUTES[quick ? 'quick' : 'full'] * 60_000,
+    killSignal: 'SIGKILL',
+  })
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  try {
+    return parseFindings(stdout.trimEnd().split('\n').at(-1) ?? '')
+  } catch {
+    const how = child.signalCode ?? `exit code ${child.exitCode}`
+    return { done: `ended with ${how}`, figures: [], wrongs: [stderr.slice(-2_000)] }
+  }
+}
+
+async function lineOf(check: Check, quick: boolean): Promise<Line> {
+  const place = mkdtempSync(join(tmpdir(), `campaign-${check.name}-`))
+  const began = performance.now()
+  try {
+    const found = await findingsOf(check, place, quick)
+    const left = readdirSync(place).map((name) => `${name} was left in the temporary directory`)
+    const findings = { ...found, wrongs: [...found.wrongs, ...left] }
+    return {
+      row: check.row,
+      promise: promises.get(check.row) ?? '',
+      check: check.name,
+      findings,
+      isPassed: isPassed(findings),
+      seconds: (performance.now() - began) / 1000,
+    }
+  } finally {
+    rmSync(place, { recursive: true, force: true })
+  }
+}
+
+async function main(): Promise<void> {
+  const { rows, quick, markdown } = readOptions()
+  const lines: Line[] = []
+  for (const row of rows) {
+    for (const check of checks.filter((each) => each.row === row)) {
+      const line = await lineOf(check, quick)
+      lines.push(line)
+      console.error(`${line.isPassed ? 'pass' : 'FAIL'} ${row} ${check.name} ${line.seconds.toFixed(1)} s`)
+      for (const wrong of line.findings.wrongs) console.error(`     ${wrong}`)
+    }
+  }
+  console.log(markdown ? markdownTable(lines) : textTable(lines))
+  const failed = lines.filter((line) => !line.isPassed)
+  const bare = rows.filter((row) => !lines.some((line) => line.row === row))
+  for (const row of bare) console.error(`Row ${row} has no check`)
+  const seconds = lines.reduce((sum, line) => sum + line.seconds, 0)
+  console.log(`${lines.length - failed.length} of ${lines.length} checks pass, in ${seconds.toFixed(0)} s`)
+  if (failed.length + bare.length > 0) process.exitCode = 1
+}
+
+await main()
