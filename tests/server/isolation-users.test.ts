@@ -3,6 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SandboxOptions } from '../../src/server/options.ts'
+import { closedProc } from '../../src/server/sandbox/bwrap-args.ts'
 import { commandLine, holderLine } from '../../src/server/sandbox/command-line.ts'
 import { firstIn } from '../../src/server/sandbox/owners.ts'
 import { seccompFilter } from '../../src/server/sandbox/seccomp.ts'
@@ -59,8 +60,8 @@ describe('the command line of a sandbox', () => {
     const { argv, user } = holderLine(bubblewrap, place)
     const at = argv.indexOf('perl')
     expect(user).toEqual(owner)
-    expect(argv.slice(at + 3, at + 5)).toEqual(['slot_7', '4096'])
-    expect(argv[at + 5]).toContain('ulimit')
+    expect(argv.slice(at + 3, at + 6)).toEqual(['slot_7', '4096', closedProc.join(' ')])
+    expect(argv[at + 6]).toContain('ulimit')
   })
 
   test('sees the data directory elsewhere when that user cannot reach it', () => {
