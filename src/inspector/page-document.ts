@@ -50,7 +50,8 @@ async function styles(): Promise<string> {
 }
 
 async function bundle(): Promise<string> {
-  const entry = Bun.fileURLToPath(new URL('page/main.ts', import.meta.url))
+  // Without its extension: it is TypeScript in a checkout, and JavaScript in the package.
+  const entry = Bun.fileURLToPath(new URL('page/main', import.meta.url))
   const { outputs } = await Bun.build({ entrypoints: [entry], target: 'browser', minify: true })
   const text = (await outputs[0]?.text()) ?? ''
   // In a document, this would be the end of the script.

@@ -5,6 +5,7 @@ import type { SmokeSettings } from './smoke-room.ts'
 
 const settings = v.object({
   addr: v.string(),
+  firstSlot: v.number(),
   closedAddr: v.string(),
   lostPost: v.picklist(['not-run', 'unknown']),
 })

@@ -8,7 +8,7 @@ export const callChecks: Checks = {
       const slot = room.slot(executor, 0)
       const result = await executor.execute(slot, 'bash', { command: 'echo "hällo $((6 * 7))"' })
       equal(result.output.trim(), 'hällo 42', 'output')
-      equal([result.outcome, result.success, result.slotId], ['exited', true, 'slot_0'], 'result')
+      equal([result.outcome, result.success, result.slotId], ['exited', true, slot.slotId], 'result')
       equal(room.api.toToolResult(result).uniqId, result.executionId, 'uniqId')
       equal(slot.state, 'idle', 'state of the slot')
     })

@@ -8,8 +8,10 @@ export type Api = Pick<
 >
 
 export interface SmokeSettings {
-  /** The sandbox server; it has at least 64 slots. */
+  /** The sandbox server. */
   readonly addr: string
+  /** The first of 64 slots that are the suite's own. */
+  readonly firstSlot: number
   /** An address where nobody listens. */
   readonly closedAddr: string
   /** What a post to nobody is in this runtime: a browser and workerd tell only that something failed. */
@@ -39,7 +41,10 @@ export class Room {
   }
 
   slot(executor: Core.SandboxExecutor, index: number): Core.Slot {
-    return executor.slot({ slotId: `slot_${index}`, containerAddr: this.settings.addr })
+    return executor.slot({
+      slotId: `slot_${this.settings.firstSlot + index}`,
+      containerAddr: this.settings.addr,
+    })
   }
 }
 

@@ -9,16 +9,19 @@ import type { SmokeSettings } from './smoke-room.ts'
 
 export const root = join(import.meta.dir, '../..')
 
+/** How many slots a suite may use. */
+export const slotsOfASuite = 64
+
 /** Starting a runtime on a busy machine takes its time; nothing here asserts one. */
 export const patience = 120_000
 
 /** A sandbox server on a free port, isolated where that works. */
 export async function startServer(options: SandboxServerOptions = {}): Promise<SandboxServer> {
   try {
-    return await startSandboxServer({ slots: 64, ...options })
+    return await startSandboxServer({ slots: slotsOfASuite, ...options })
   } catch (error) {
     if (!isSandboxError(error) || error.code !== 'isolation') throw error
-    return startSandboxServer({ slots: 64, isolation: 'none', ...options })
+    return startSandboxServer({ slots: slotsOfASuite, isolation: 'none', ...options })
   }
 }
 
@@ -35,7 +38,7 @@ export async function settingsFor(
   server: SandboxServer,
   lostPost: SmokeSettings['lostPost'] = 'not-run',
 ): Promise<SmokeSettings> {
-  return { addr: server.url, closedAddr: await closedAddr(), lostPost }
+  return { addr: server.url, firstSlot: 0, closedAddr: await closedAddr(), lostPost }
 }
 
 /** Every check passed. */
@@ -45,13 +48,18 @@ export function expectGreen(report: SmokeReport): void {
 }
 
 /** Runs a command to its end, with `input`; its output, and what it said when it failed. */
-export async function outputOf(command: string[], cwd: string, input = ''): Promise<string> {
+export async function outputOf(
+  command: string[],
+  cwd: string,
+  input = '',
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<string> {
   const child = Bun.spawn(command, {
     cwd,
     stdin: Buffer.from(input),
     stdout: 'pipe',
     stderr: 'pipe',
-    env: { ...process.env, NO_COLOR: '1' },
+    env: { ...env, NO_COLOR: '1' },
     timeout: patience,
     killSignal: 'SIGKILL',
   })

@@ -1,0 +1,4 @@
+/** What npm and Bun run before they pack. */
+import { preparePackage } from './package.ts'
+
+await preparePackage()
