@@ -2,14 +2,23 @@
 import { bigFiles } from './big-files.ts'
 import type { Check } from './check.ts'
 import { extendedFaults } from './extended-faults.ts'
+import { fastBesideSlow } from './fast-beside-slow.ts'
 import { healthLatency } from './health-latency.ts'
+import { histories } from './histories.ts'
+import { largeBatches } from './large-batches.ts'
+import { outages } from './outages.ts'
+import { ownAnswers } from './own-answers.ts'
+import { pathCorpus } from './path-corpus.ts'
 import { pathsRace } from './paths-race.ts'
 import { poolKill } from './pool-kill.ts'
+import { refusals } from './refusals.ts'
 import { requestsFuzz } from './requests-fuzz.ts'
 import { sandboxCrash } from './sandbox-crash.ts'
 import { sandboxKills } from './sandbox-kills.ts'
 import { sandboxMemory } from './sandbox-memory.ts'
+import { singlePosts } from './single-posts.ts'
 import { stateful } from './stateful.ts'
+import { strangers } from './strangers.ts'
 import { v2Cancels } from './v2-cancels.ts'
 import { v2Crash } from './v2-crash.ts'
 import { v2Memory } from './v2-memory.ts'
@@ -38,6 +47,15 @@ export const promises: ReadonlyMap<string, string> = new Map([
 ])
 
 export const checks: readonly Check[] = [
+  singlePosts,
+  outages,
+  ownAnswers,
+  fastBesideSlow,
+  largeBatches,
+  histories,
+  pathCorpus,
+  strangers,
+  refusals,
   extendedFaults,
   v2Crash,
   sandboxCrash,
