@@ -1,5 +1,6 @@
 /** Deletes a directory tree, whatever a tool call made of it: locked directories, a path longer than any that can be said. */
-import { chmod, lstat, readdir, rename, rm } from 'node:fs/promises'
+import { chmodSync, lstatSync } from 'node:fs'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
@@ -12,11 +13,7 @@ const slash = Buffer.from('/')
 
 /** Never follows a symlink. Does nothing when there is nothing. */
 export async function removeTree(path: string): Promise<void> {
-  const isDirectory = await lstat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  )
-  if (isDirectory) await makeShallow(path)
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) await makeShallow(path)
   await rm(path, { recursive: true, force: true })
 }
 
@@ -40,15 +37,23 @@ async function makeShallow(root: string): Promise<void> {
 
 async function directoriesIn(path: Buffer): Promise<Buffer[]> {
   // Only root may delete from a directory that its owner cannot write to.
-  await chmod(path, 0o700).catch(() => {})
+  unlock(path)
   // Bun gives types with names of text alone; latin1 is the text that keeps every byte.
   const entries = await readdir(path, { withFileTypes: true, encoding: 'latin1' }).catch(() => [])
   return entries.filter((entry) => entry.isDirectory()).map(({ name }) => Buffer.from(name, 'latin1'))
 }
 
+function unlock(directory: Buffer): void {
+  try {
+    chmodSync(directory, 0o700)
+  } catch {
+    // The deletion will tell.
+  }
+}
+
 async function movedUp(root: string, path: Buffer): Promise<Buffer> {
   // A directory that is moved must be writable itself: its `..` changes.
-  await chmod(path, 0o700).catch(() => {})
+  unlock(path)
   const target = join(root, `.removed-${crypto.randomUUID()}`)
   return await rename(path, target).then(
     () => Buffer.from(target),
