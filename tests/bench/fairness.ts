@@ -145,6 +145,8 @@ async function main(): Promise<void> {
   for (let round = 0; round < (values.server === 'real' ? 2 : 40); round += 1) {
     for (const name of ['executor', 'unbatched', 'fetch'] as const) await measured(name, quick)
   }
+  // Of the last of them, the server still makes sandboxes.
+  await Bun.sleep(1_000)
   posts = 0
   for (let round = 0; round < Number(values.rounds); round += 1) {
     const ours = await measured('executor', ground.commands)

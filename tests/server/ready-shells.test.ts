@@ -1,7 +1,7 @@
 /** The sandboxes that wait: how many, how long, and what happens when they cannot be made or die. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Isolation } from '../../src/server/sandbox/isolation.ts'
 import { prepareIsolation } from '../../src/server/sandbox/prepare-isolation.ts'
@@ -62,6 +62,17 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     expect(outcomes.map(({ stdout }) => stdout.head)).toEqual(['ran\n', 'ran\n', 'ran\n'])
     await shells.close()
     expect(shells.health.waiting).toBe(0)
+  })
+
+  test('are made after the calls that begin now', async () => {
+    const shells = new ReadyShells(isolation)
+    const [place = nowhere, other = nowhere] = places
+    const running = Array.from({ length: availableParallelism() }, () => run(shells, place))
+    shells.warm(other)
+    expect(shells.health.waiting).toBe(0)
+    await Promise.all(running)
+    expect(await eventually(() => shells.health.waiting === 1)).toBe(true)
+    await shells.close()
   })
 
   test('are not made while a reset is under way, which makes the next one itself', async () => {

@@ -6,6 +6,8 @@ import { describeThrown } from '../../errors.ts'
 import type { Tell } from '../operation/events.ts'
 import type { Place } from './command-line.ts'
 import type { Isolation } from './isolation.ts'
+import { newReadySlot, pauseAfter, type ReadySlot, type Waiting } from './ready-slot.ts'
+import { Refills } from './refills.ts'
 import { Shell } from './shell.ts'
 import { identity, SlotHolder } from './slot-holder.ts'
 
@@ -35,33 +37,13 @@ export interface ReadyHealth {
 
 /** A slot that is about to be reset has no use for a sandbox: after a call, so long is waited for its reset. */
 const RESET_IS_NEAR_MS = 20
-const FIRST_PAUSE_MS = 250
-const MAX_PAUSE_MS = 30_000
-
-interface Waiting {
-  readonly shell: Shell
-  /** The directory that it sees, whatever has its name now. */
-  readonly directory: string
-  readonly idle: ReturnType<typeof setTimeout>
-}
-
-interface Record {
-  /** Makes the sandboxes that wait, where it can; lives as long as one of them waits or runs. */
-  readonly holder: SlotHolder
-  waiting: Waiting | null
-  later: ReturnType<typeof setTimeout> | null
-  failures: number
-  /** What the slot's user did after the last call: then the next sandbox is made sooner or later. */
-  wasReset: boolean
-  expectsReset: boolean
-  network: boolean
-}
 
 export class ReadyShells {
   readonly #isolation: Isolation
   readonly #options: ReadyOptions
-  readonly #records = new Map<string, Record>()
+  readonly #records = new Map<string, ReadySlot>()
   readonly #living = new Set<Shell>()
+  readonly #refills = new Refills()
   #waiting = 0
   #failures = 0
   #reason: string | null = null
@@ -78,7 +60,14 @@ export class ReadyShells {
 
   /** The slot's waiting sandbox, or a new one. Throws when nothing can be spawned. */
   take(place: Place, network: boolean): Taken {
+    const taken = this.#take(place, network)
+    this.#refills.yieldTo(taken.shell.ended)
+    return taken
+  }
+
+  #take(place: Place, network: boolean): Taken {
     const record = this.#recordOf(place)
+    this.#refills.drop(record)
     record.expectsReset = record.wasReset
     record.wasReset = false
     record.network = network
@@ -91,23 +80,29 @@ export class ReadyShells {
       }
       void waiting.shell.kill()
     }
-    return { shell: this.#start(record, place, network), hadWaited: false }
+    // Called again before its next sandbox was made: on a busy server, so from now on by a holder, which is less to do.
+    const byHolder = record.wasMissed && this.#holders < this.#options.maxWaiting
+    record.wasMissed = true
+    return { shell: this.#start(record, place, network, byHolder), hadWaited: false }
   }
 
-  /** Sees to it that a sandbox waits for the slot's next call. */
+  /** Sees to it that a sandbox waits for the slot's next call, when others have no need of the processors. */
   warm(place: Place): void {
     const record = this.#recordOf(place)
     if (record.waiting !== null || this.#isClosed) return
+    if (record.failures > 0 && record.later !== null) return
+    this.#cancelLater(record)
+    this.#refills.add(record, () => this.#make(place, record))
+  }
+
+  async #make(place: Place, record: ReadySlot): Promise<void> {
     if (this.#waiting >= this.#options.maxWaiting) {
       record.holder.close()
       return
     }
-    if (record.failures > 0 && record.later !== null) return
-    this.#cancelLater(record)
     let shell: Shell
     try {
-      if (!record.network) record.holder.open(place)
-      shell = this.#start(record, place, record.network)
+      shell = this.#start(record, place, record.network, true)
     } catch {
       this.#warmLater(place, record, pauseAfter(++record.failures))
       return
@@ -120,15 +115,13 @@ export class ReadyShells {
     const waiting = { shell, directory: identity(place.workspace), idle }
     record.waiting = waiting
     this.#waiting += 1
-    void shell.ready.then((isReady) => {
-      if (isReady) record.failures = 0
-    })
     void shell.ended.then(() => {
       // Still waiting: it failed, or somebody killed it.
       if (record.waiting !== waiting) return
       this.#unhook(record)
       this.#warmLater(place, record, pauseAfter(++record.failures))
     })
+    if (await shell.ready) record.failures = 0
   }
 
   /** A call of the slot has ended: the next sandbox is made now, or a little later when a reset is near. */
@@ -144,6 +137,7 @@ export class ReadyShells {
   discard(place: Place): void {
     const record = this.#recordOf(place)
     record.wasReset = true
+    this.#refills.drop(record)
     this.#cancelLater(record)
     this.#end(record)
   }
@@ -156,6 +150,7 @@ export class ReadyShells {
   async close(): Promise<void> {
     this.#isClosed = true
     for (const record of this.#records.values()) {
+      this.#refills.drop(record)
       this.#cancelLater(record)
       this.#end(record)
     }
@@ -165,9 +160,10 @@ export class ReadyShells {
     await Promise.all(records.map(({ holder }) => holder.ended))
   }
 
-  #start({ holder }: Record, place: Place, network: boolean): Shell {
+  #start({ holder }: ReadySlot, place: Place, network: boolean, opensHolder: boolean): Shell {
     let shell: Shell
     try {
+      if (opensHolder && !network) holder.open(place)
       shell = new Shell(this.#isolation, place, network, network ? null : holder.of(place))
     } catch (thrown) {
       this.#failed(describeThrown(thrown))
@@ -188,13 +184,19 @@ export class ReadyShells {
     return shell
   }
 
+  get #holders(): number {
+    let open = 0
+    for (const { holder } of this.#records.values()) if (holder.isOpen) open += 1
+    return open
+  }
+
   #failed(reason: string): void {
     this.tell({ type: 'sandbox.ended', how: 'failed', reason })
     this.#failures += 1
     this.#reason = reason
   }
 
-  #warmLater(place: Place, record: Record, ms: number): void {
+  #warmLater(place: Place, record: ReadySlot, ms: number): void {
     this.#cancelLater(record)
     if (this.#isClosed || this.#options.maxWaiting === 0) return
     const timer = setTimeout(() => {
@@ -205,16 +207,16 @@ export class ReadyShells {
     record.later = timer
   }
 
-  #cancelLater(record: Record): void {
+  #cancelLater(record: ReadySlot): void {
     if (record.later !== null) clearTimeout(record.later)
     record.later = null
   }
 
-  #end(record: Record): void {
+  #end(record: ReadySlot): void {
     void this.#unhook(record)?.shell.kill()
   }
 
-  #unhook(record: Record): Waiting | null {
+  #unhook(record: ReadySlot): Waiting | null {
     const { waiting } = record
     if (waiting === null) return null
     clearTimeout(waiting.idle)
@@ -223,23 +225,11 @@ export class ReadyShells {
     return waiting
   }
 
-  #recordOf({ workspace }: Place): Record {
+  #recordOf({ workspace }: Place): ReadySlot {
     const known = this.#records.get(workspace)
     if (known !== undefined) return known
-    const record: Record = {
-      holder: new SlotHolder(this.#isolation),
-      waiting: null,
-      later: null,
-      failures: 0,
-      wasReset: false,
-      expectsReset: false,
-      network: false,
-    }
+    const record = newReadySlot(new SlotHolder(this.#isolation))
     this.#records.set(workspace, record)
     return record
   }
-}
-
-function pauseAfter(failures: number): number {
-  return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), MAX_PAUSE_MS)
 }

@@ -32,6 +32,10 @@ export class SlotHolder {
     return current.directory === identity(dirname(workspace)) ? current.holder : null
   }
 
+  get isOpen(): boolean {
+    return this.#current?.holder.isOpen === true
+  }
+
   /** Ends it, with what it has made. */
   close(): void {
     void this.#current?.holder.kill()
