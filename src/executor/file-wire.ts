@@ -50,8 +50,9 @@ function settled(failure: Failed): Delivery {
 }
 
 function answerOf({ headers, body }: Extract<Streamed, { kind: 'ok' }>): FileAnswer {
-  const length = headers.get('content-length')
-  const size = length === null || headers.has('content-encoding') ? null : Number(length)
+  const length = headers.has('content-encoding') ? null : headers.get('content-length')
+  const told = headers.get('x-file-size') ?? length ?? ''
+  const size = /^\d+$/.test(told) ? Number(told) : null
   const sha256 = /^"([\da-f]{64})"$/.exec(headers.get('etag') ?? '')?.[1] ?? null
   return new FileAnswer(size, sha256, body)
 }

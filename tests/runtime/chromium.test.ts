@@ -37,7 +37,7 @@ test.skipIf(!existsSync(executablePath))(
       browser = await chromium.launch({ executablePath, args, timeout: patience })
       const page = await browser.newPage()
       await page.goto(origin, { timeout: patience })
-      const settings = JSON.stringify(await settingsFor(server, 'unknown'))
+      const settings = JSON.stringify(await settingsFor(server, { lostPost: 'unknown', sendsStreams: false }))
       expectGreen(reportFrom(await page.evaluate(`runSmoke(${JSON.stringify(settings)})`)))
     } finally {
       await browser?.close()

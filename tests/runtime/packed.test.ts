@@ -10,7 +10,7 @@ import { hasNewerNode, newerNode } from './newer-node.ts'
 import { importedPackages, isOnline, npm, PackedPlace, packedSuite } from './packed-place.ts'
 import { startRegistry } from './registry.ts'
 import { reportFrom } from './settings.ts'
-import { closedAddr, expectGreen, patience, root, slotsOfASuite } from './support.ts'
+import { closedAddr, expectGreen, patience, root, serverRuntime, slotsOfASuite } from './support.ts'
 
 let place: PackedPlace
 let tarball: string
@@ -105,7 +105,7 @@ describe.skipIf(!isOnline)('installed in an empty project', () => {
     bunProject = await place.project('bun', { 'suite.js': suite, 'page.ts': page, 'calls.jsonl': calls })
     await place.run(['bun', 'add', tarball], bunProject)
     server = await startServer(bunProject)
-    const rest = { addr: server.url, closedAddr: await closedAddr(), lostPost: 'not-run' }
+    const rest = { ...serverRuntime, addr: server.url, closedAddr: await closedAddr() }
     settings = (suite) => JSON.stringify({ ...rest, firstSlot: suite * slotsOfASuite })
   }, patience)
 

@@ -7,6 +7,7 @@ const settings = v.object({
   addr: v.string(),
   firstSlot: v.number(),
   closedAddr: v.string(),
+  sendsStreams: v.boolean(),
   lostPost: v.picklist(['not-run', 'unknown']),
 })
 

@@ -14,6 +14,8 @@ export interface SmokeSettings {
   readonly firstSlot: number
   /** An address where nobody listens. */
   readonly closedAddr: string
+  /** Browsers send no stream over HTTP/1.1. */
+  readonly sendsStreams: boolean
   /** What a post to nobody is in this runtime: a browser and workerd tell only that something failed. */
   readonly lostPost: 'not-run' | 'unknown'
 }
@@ -48,8 +50,9 @@ export class Room {
   }
 }
 
-export async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+export async function sha256(data: string | BufferSource): Promise<string> {
+  const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
+  const digest = await crypto.subtle.digest('SHA-256', bytes)
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 

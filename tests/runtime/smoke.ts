@@ -1,6 +1,7 @@
 /** The core, checked with nothing but web standards: the same suite runs in every runtime. */
 import { callChecks } from './smoke-calls.ts'
 import { type Api, Room, type SmokeSettings } from './smoke-room.ts'
+import { streamChecks } from './smoke-streams.ts'
 import { troubleChecks } from './smoke-trouble.ts'
 
 export interface SmokeReport {
@@ -8,7 +9,7 @@ export interface SmokeReport {
   readonly failed: readonly { readonly name: string; readonly message: string }[]
 }
 
-const checks = Object.entries({ ...callChecks, ...troubleChecks })
+const checks = Object.entries({ ...callChecks, ...streamChecks, ...troubleChecks })
 
 /** How many checks there are. */
 export const checkCount = checks.length

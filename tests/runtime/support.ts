@@ -33,12 +33,15 @@ export async function closedAddr(): Promise<string> {
   return origin
 }
 
+/** What Bun, Deno and Node have in common. */
+export const serverRuntime = { firstSlot: 0, sendsStreams: true, lostPost: 'not-run' } as const
+
 /** The settings of a suite against `server`. */
 export async function settingsFor(
   server: SandboxServer,
-  lostPost: SmokeSettings['lostPost'] = 'not-run',
+  runtime: Partial<SmokeSettings> = {},
 ): Promise<SmokeSettings> {
-  return { addr: server.url, firstSlot: 0, closedAddr: await closedAddr(), lostPost }
+  return { ...serverRuntime, addr: server.url, closedAddr: await closedAddr(), ...runtime }
 }
 
 /** Every check passed. */

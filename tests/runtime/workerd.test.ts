@@ -12,7 +12,7 @@ test(
     const worker = new Miniflare({ modules: true, script, compatibilityDate: '2026-01-01' })
     try {
       const url = await worker.ready
-      const body = JSON.stringify(await settingsFor(server, 'unknown'))
+      const body = JSON.stringify(await settingsFor(server, { lostPost: 'unknown' }))
       const answer = await fetch(url, { method: 'POST', body })
       expectGreen(reportFrom(await answer.text()))
     } finally {

@@ -91,7 +91,7 @@ export function withCors(request: Request, response: Response, { allowedOrigins 
   const origin = request.headers.get('origin')
   if (origin === null || !allowedOrigins.includes(origin)) return response
   response.headers.set('access-control-allow-origin', origin)
-  response.headers.set('access-control-expose-headers', 'content-range, etag, retry-after')
+  response.headers.set('access-control-expose-headers', 'content-range, etag, retry-after, x-file-size')
   response.headers.set('vary', 'Origin')
   return response
 }

@@ -25,7 +25,8 @@ export async function download(
     if (!stats.isFile()) throw pathError('EISDIR', path)
     const { size } = stats
     const etag = `"${await hashes.of(file.fd, stats)}"`
-    const headers = new Headers({ ...fixedHeaders, etag })
+    // Bun sends a stream without its Content-Length.
+    const headers = new Headers({ ...fixedHeaders, etag, 'x-file-size': String(size) })
     if (isNamed(request.headers.get('if-none-match'), etag))
       return new Response(null, { status: 304, headers })
     const wanted = wantedRange(isCurrent(request, etag) ? request.headers.get('range') : null, size)
