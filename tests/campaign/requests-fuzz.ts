@@ -39,7 +39,7 @@ export const requestsFuzz: Check = {
         if (fault !== null) throw new Error(`${path} ${body} → ${fault}`)
       })
       const { failed, counterexample, errorInstance } = await fc.check(property, { numRuns: rounds })
-      if (failed) wrongs.push(`${JSON.stringify(counterexample)}: ${errorInstance}`)
+      if (failed) wrongs.push(`${fc.stringify(counterexample)}: ${errorInstance}`)
     }
 
     try {

@@ -1,11 +1,18 @@
 /** The promises, and the checks that prove each. */
+
+import { answersFuzz } from './answers-fuzz.ts'
 import { bigFiles } from './big-files.ts'
+import { bombsCheck } from './bombs.ts'
 import type { Check } from './check.ts'
+import { clientInput } from './client-input.ts'
+import { clientMemory } from './client-memory.ts'
 import { extendedFaults } from './extended-faults.ts'
 import { fastBesideSlow } from './fast-beside-slow.ts'
 import { healthLatency } from './health-latency.ts'
 import { histories } from './histories.ts'
 import { largeBatches } from './large-batches.ts'
+import { leases } from './leases.ts'
+import { nobodyBlocks } from './nobody-blocks.ts'
 import { outages } from './outages.ts'
 import { ownAnswers } from './own-answers.ts'
 import { pathCorpus } from './path-corpus.ts'
@@ -47,6 +54,12 @@ export const promises: ReadonlyMap<string, string> = new Map([
 ])
 
 export const checks: readonly Check[] = [
+  clientMemory,
+  bombsCheck,
+  leases,
+  nobodyBlocks,
+  clientInput,
+  answersFuzz,
   singlePosts,
   outages,
   ownAnswers,

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import * as v from 'valibot'
 import { parseBatchLine } from '../../src/protocol/batch.ts'
 import { cancelResponse } from '../../src/protocol/cancel.ts'
+import { damage, damages } from '../support/damage.ts'
 import { vectors } from '../support/vectors.ts'
 import { bodyOf } from './differences.ts'
 
@@ -91,38 +92,9 @@ export function recordedBodies(): string[] {
   return [...extended, ...recorded.filter((body) => body !== null)]
 }
 
-/** The text of a body with some of it cut out, doubled, or replaced by what JSON is made of. */
+/** One of the bodies with some of it cut out, doubled, or replaced by what JSON is made of. */
 export function damaged(bodies: readonly string[]): fc.Arbitrary<string> {
-  const junk = fc.constantFrom(
-    '{',
-    '}',
-    '[',
-    ']',
-    '"',
-    ',',
-    ':',
-    '\\',
-    '\\ud800',
-    '\0',
-    '1e999',
-    '-',
-    'null',
-    '{}',
-    '',
-  )
-  const damage = fc.record({
-    at: fc.double({ min: 0, max: 1, noNaN: true }),
-    length: fc.nat({ max: 12 }),
-    with: fc.oneof(junk, fc.string({ maxLength: 5 })),
-  })
-  return fc
-    .tuple(fc.constantFrom(...bodies), fc.array(damage, { minLength: 1, maxLength: 4 }))
-    .map(([body, damages]) => {
-      return damages.reduce((text, { at, length, with: put }) => {
-        const start = Math.floor(at * text.length)
-        return text.slice(0, start) + put + text.slice(start + length)
-      }, body)
-    })
+  return fc.tuple(fc.constantFrom(...bodies), damages).map(([body, given]) => damage(body, given))
 }
 
 const result = v.object({
