@@ -49,6 +49,27 @@ describe.skipIf(!hasBubblewrap)('bash in a sandbox', () => {
       expect([output, error]).toEqual(['42', ''])
     })
 
+    test('of one program, which takes the place of the shell', async () => {
+      await withSandbox()
+      expect((await bash(sandbox, 'grep PPid /proc/self/status')).output).toBe('PPid:\t1')
+      expect((await bash(sandbox, 'grep PPid /proc/self/status; true')).output).toBe('PPid:\t2')
+      expect((await bash(sandbox, 'ls  -d  /usr  /bin')).output).toBe('/bin\n/usr')
+    })
+
+    test.each([
+      ['echo a  b', 'a b', 0],
+      ['time true', 'real\t', 0],
+      ['nosuch -x', 'nosuch: command not found', 127],
+      ['@', '@: command not found', 127],
+      ['pwd', '/workspace', 0],
+      [' expr 1 + 1', '2', 0],
+      ['', '', 0],
+    ])('that name no program, or look like one: %p', async (command, part, exitCode) => {
+      await withSandbox()
+      const { output, metadata } = await bash(sandbox, command)
+      expect([output.includes(part), metadata.exit_code]).toEqual([true, exitCode])
+    })
+
     test('and shows what they are: a syntax error is a result', async () => {
       await withSandbox()
       const { success, error, output } = await bash(sandbox, 'if then')

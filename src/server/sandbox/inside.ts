@@ -58,9 +58,22 @@ export function shellScript(limits: ProcessLimits | null): string {
     'unset REPLY',
     `printf ${TOOK_MARK}`,
     `exec ${COMMAND_FD}<&-`,
+    ...programInPlace,
     'eval "$BASH_EXECUTION_STRING"',
   ].join('\n')
 }
+
+/**
+ * A program with plain arguments takes the shell's place, as with `bash -c`; `eval` would fork for it. Only what is found
+ * on the PATH is among BASH_CMDS: no builtin, nothing that is missing. `time` is a program and a word of the shell.
+ */
+const programInPlace = [
+  'case $BASH_EXECUTION_STRING in',
+  '*[!A-Za-z0-9_./:@%+,\\ -]* | [!A-Za-z0-9]* | "" | time | time\\ *) ;;',
+  '*) hash -- "${BASH_EXECUTION_STRING%% *}" 2> /dev/null',
+  '[[ ! -v BASH_CMDS[${BASH_EXECUTION_STRING%% *}] ]] || exec $BASH_EXECUTION_STRING ;;',
+  'esac',
+]
 
 /** Becomes a shell for a person, or a model, at a terminal. Its history is not kept in the workspace. */
 export function terminalScript(limits: ProcessLimits | null): string {
