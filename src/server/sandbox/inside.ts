@@ -63,6 +63,8 @@ export function shellScript(limits: ProcessLimits | null): string {
   ].join('\n')
 }
 
+const firstWord = `\${BASH_EXECUTION_STRING%% *}`
+
 /**
  * A program with plain arguments takes the shell's place, as with `bash -c`; `eval` would fork for it. Only what is found
  * on the PATH is among BASH_CMDS: no builtin, nothing that is missing. `time` is a program and a word of the shell.
@@ -70,8 +72,8 @@ export function shellScript(limits: ProcessLimits | null): string {
 const programInPlace = [
   'case $BASH_EXECUTION_STRING in',
   '*[!A-Za-z0-9_./:@%+,\\ -]* | [!A-Za-z0-9]* | "" | time | time\\ *) ;;',
-  '*) hash -- "${BASH_EXECUTION_STRING%% *}" 2> /dev/null',
-  '[[ ! -v BASH_CMDS[${BASH_EXECUTION_STRING%% *}] ]] || exec $BASH_EXECUTION_STRING ;;',
+  `*) hash -- "${firstWord}" 2> /dev/null`,
+  `[[ ! -v BASH_CMDS[${firstWord}] ]] || exec $BASH_EXECUTION_STRING ;;`,
   'esac',
 ]
 
