@@ -12,7 +12,8 @@ type Action = Parameters<Scope['actionExecutor']>[0]
 type StateNode = AnyMachineSnapshot['_nodes'][number]
 type Transitions = Extract<InspectionEvent, { type: '@xstate.microstep' }>['_transitions']
 
-interface Edge {
+/** A plain edge, as it was taken once. */
+export interface Edge {
   readonly next: AnyMachineSnapshot
   /** In the order in which XState ran them. */
   readonly actions: readonly Pick<Action, 'type' | 'params' | 'exec'>[]
@@ -42,10 +43,19 @@ export function withLearnedEdges<M extends AnyStateMachine>(machine: M): M {
     getInitialSnapshot: { value: edges.getInitialSnapshot.bind(edges) },
     restoreSnapshot: { value: edges.restoreSnapshot.bind(edges) },
   })
+  learnedEdges.set(learned, edges)
   return learned
 }
 
-class LearnedEdges {
+const learnedEdges = new WeakMap<AnyStateMachine, LearnedEdges>()
+
+/** What is known of a machine that {@link withLearnedEdges} made. */
+export function learnedEdgesOf(machine: AnyStateMachine): LearnedEdges | undefined {
+  return learnedEdges.get(machine)
+}
+
+/** The edges of one machine, for all its actors. */
+export class LearnedEdges {
   readonly #machine: AnyStateMachine
   /** The types that the chart names; others, of which there is no end, are not remembered. */
   readonly #types: ReadonlySet<string>
@@ -53,6 +63,7 @@ class LearnedEdges {
   /** One snapshot for each configuration. */
   readonly #snapshots = new Map<string, AnyMachineSnapshot>()
   readonly #edges = new WeakMap<AnyMachineSnapshot, Map<string, Edge>>()
+  #initial: AnyMachineSnapshot | undefined
 
   constructor(machine: AnyStateMachine) {
     this.#machine = machine
@@ -60,8 +71,13 @@ class LearnedEdges {
     this.#types = new Set(namedTypes(machine.root))
   }
 
+  /** The edge that events of this type take, once it was taken and found plain. */
+  edge(snapshot: AnyMachineSnapshot, type: string): Edge | undefined {
+    return this.#edges.get(snapshot)?.get(type)
+  }
+
   transition(snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope): AnyMachineSnapshot {
-    const edge = this.#edges.get(snapshot)?.get(event.type)
+    const edge = this.edge(snapshot, event.type)
     const { self, system } = scope
     if (edge === undefined || !tellsInspectors(system)) return this.#learn(snapshot, event, scope)
     const { actions, next, transitions } = edge
@@ -80,7 +96,13 @@ class LearnedEdges {
   }
 
   getInitialSnapshot(scope: Scope, input: unknown): AnyMachineSnapshot {
-    return this.#shared(this.#machine.getInitialSnapshot(scope, input))
+    if (this.#initial !== undefined) return this.#initial
+    const { recording, actions } = recorderOf(scope)
+    const initial = this.#shared(this.#machine.getInitialSnapshot(recording, input))
+    // A state that is left at once is not in the snapshot, so none may be other than plain.
+    const isPlain = this.#edges.has(initial) && this.#isPlainTree(this.#machine.root)
+    if (isPlain && actions.length === 0) this.#initial = initial
+    return initial
   }
 
   restoreSnapshot(persisted: AnyMachineSnapshot, scope: Scope): AnyMachineSnapshot {
@@ -92,17 +114,7 @@ class LearnedEdges {
     if (known === undefined || !this.#types.has(event.type)) {
       return this.#shared(this.#machine.transition(snapshot, event, scope))
     }
-    const actions: Action[] = []
-    const recording: Scope = Object.create(scope, {
-      actionExecutor: {
-        // microstep() puts its own in front for a while.
-        writable: true,
-        value: (action: Action) => {
-          actions.push(action)
-          scope.actionExecutor(action)
-        },
-      },
-    })
+    const { recording, actions } = recorderOf(scope)
     const transitions: Transitions = this.#machine.getTransitionData(snapshot, event)
     const steps = this.#machine.microstep(snapshot, event, recording)
     const last = steps.at(-1) ?? snapshot
@@ -145,6 +157,14 @@ class LearnedEdges {
     )
   }
 
+  /** Whether one step leads into it, wherever it begins: a final state makes another one. */
+  #isPlainTree(node: StateNode): boolean {
+    const children = Object.values(node.states)
+    return (
+      node.type !== 'final' && this.#isPlainNode(node) && children.every((child) => this.#isPlainTree(child))
+    )
+  }
+
   #isPlainNode(node: StateNode): boolean {
     const known = this.#plainNodes.get(node)
     if (known !== undefined) return known
@@ -164,6 +184,22 @@ class LearnedEdges {
     // What XState makes itself (assign, raise, …) is resolved by it, and may change the snapshot.
     return typeof implemented !== 'function' || !('resolve' in implemented)
   }
+}
+
+/** A scope that runs actions as the other does, and keeps them. */
+function recorderOf(scope: Scope): { readonly recording: Scope; readonly actions: readonly Action[] } {
+  const actions: Action[] = []
+  const recording: Scope = Object.create(scope, {
+    actionExecutor: {
+      // XState puts its own in front for a while.
+      writable: true,
+      value: (action: Action) => {
+        actions.push(action)
+        scope.actionExecutor(action)
+      },
+    },
+  })
+  return { recording, actions }
 }
 
 /** How XState's systems tell their inspectors, which is not in their public type. */

@@ -1,6 +1,7 @@
 /** Floor 3: one container: its coordinator's chart, and the calls in its buffer and on the wire. Browser compatible. */
-import { type ActorRefFrom, createActor } from 'xstate'
+import type { ActorRefFrom } from 'xstate'
 import { coordinatorMachine } from '../actors/coordinator.machine.ts'
+import { createLearnedActor } from '../actors/learned-actor.ts'
 import { withLearnedEdges } from '../actors/learned-edges.ts'
 import type { Call, CoordinatorEvent } from '../actors/messages.ts'
 import { type LinkState, linkStateOf } from '../actors/states.ts'
@@ -57,7 +58,7 @@ export class Container implements CallContainer, Posting {
         schedulePause: () => this.#schedulePause(),
       },
     })
-    this.#actor = createActor(withLearnedEdges(wired), core.actorOptions(addr))
+    this.#actor = createLearnedActor(withLearnedEdges(wired), core.actorOptions(addr))
     if (core.emit !== undefined) announceLink(this.#actor, addr, core.emit)
     this.#actor.start()
   }

@@ -1,5 +1,6 @@
 /** Floor 3: a slot's actor and the calls that wait behind the one in flight. Browser compatible. */
-import { type ActorRefFrom, createActor, type SnapshotFrom, waitFor } from 'xstate'
+import { type ActorRefFrom, type SnapshotFrom, waitFor } from 'xstate'
+import { createLearnedActor } from '../actors/learned-actor.ts'
 import { withLearnedEdges } from '../actors/learned-edges.ts'
 import type { Call, SlotEvent } from '../actors/messages.ts'
 import { slotMachine } from '../actors/slot.machine.ts'
@@ -80,7 +81,7 @@ export class SlotRunner implements CallSlot {
     core: Core,
   ) {
     this.#core = core
-    this.#actor = createActor(wiredSlotMachine, core.actorOptions(`${container.addr}/${slotId}`))
+    this.#actor = createLearnedActor(wiredSlotMachine, core.actorOptions(`${container.addr}/${slotId}`))
     if (core.emit !== undefined) this.#announceChanges(core.emit)
     this.#actor.start()
   }

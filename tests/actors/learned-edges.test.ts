@@ -2,28 +2,16 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
   type AnyStateMachine,
-  assign,
   createActor,
   createMachine,
-  emit,
-  enqueueActions,
-  fromCallback,
   type InspectionEvent,
-  raise,
   SimulatedClock,
-  sendTo,
 } from 'xstate'
 import { coordinatorMachine } from '../../src/actors/coordinator.machine.ts'
 import { withLearnedEdges } from '../../src/actors/learned-edges.ts'
 import { poolMachine } from '../../src/actors/pool.machine.ts'
 import { slotMachine } from '../../src/actors/slot.machine.ts'
-
-interface Step {
-  readonly type: string
-  readonly yes: boolean
-}
-
-const eventTypes = ['a', 'b', 'c', 'd.e'] as const
+import { eventTypes, randomFrom, randomMachine, type Step, steps } from './random-machines.ts'
 
 /** Everything that can be seen of two actors of one machine, one after the other: what the first has learned serves both. */
 function histories(
@@ -99,107 +87,6 @@ function shown(snapshot: object): unknown {
     ? [snapshot.value, snapshot.status]
     : Object.keys(snapshot)
 }
-
-// What an action may be: the first ones plain, the others XState's own business.
-const plainActions = ['one', 'two', { type: 'one', params: { fixed: 1 } }] as const
-const otherActions = [
-  { type: 'two', params: ({ event }: { event: { yes?: boolean } }) => ({ was: event.yes }) },
-  assign({ count: ({ context }) => context.count + 1 }),
-  raise({ type: 'b' }),
-  raise({ type: 'c' }, { delay: 5 }),
-  emit(({ event }) => ({ type: 'told', event })),
-  sendTo(
-    ({ self }) => self,
-    ({ event }) => ({ type: event.type === 'a' ? 'b' : 'nobody.knows' }),
-    { delay: 5 },
-  ),
-  enqueueActions(({ enqueue, event }) => {
-    if ('yes' in event && event.yes === true) enqueue('one')
-  }),
-] as const
-const guards = [
-  undefined,
-  ({ event }: { event: { yes?: boolean } }) => event.yes === true,
-  ({ context }: { context: { count: number } }) => context.count > 1,
-]
-const silent = fromCallback(() => {})
-
-type Random = (below: number) => number
-
-/** Numbers that look random and are the same for the same seed: a machine cannot be shrunk piece by piece. */
-function randomFrom(seed: number): Random {
-  let state = seed
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
-
-/** A machine of at most three levels; `wild` of ten of its parts are not plain. */
-function randomMachine(random: Random, wild: number): AnyStateMachine {
-  const paths: string[] = []
-  const isWild = () => random(10) < wild
-  const shape = (path: string, depth: number): object => {
-    paths.push(path)
-    const count = depth === 0 ? 2 + random(2) : depth < 3 && random(10) < 4 ? 1 + random(3) : 0
-    const states = Object.fromEntries(
-      Array.from({ length: count }, (_, at) => [`s${at}`, shape(`${path}.s${at}`, depth + 1)]),
-    )
-    return { states, depth }
-  }
-  const root = shape('m', 0)
-  const actions = () =>
-    Array.from({ length: random(3) }, () =>
-      isWild() ? otherActions[random(otherActions.length)] : plainActions[random(plainActions.length)],
-    )
-  const transition = () => ({
-    ...(random(4) > 0 ? { target: `#${paths[1 + random(paths.length - 1)]}` } : {}),
-    ...(random(8) === 0 ? { reenter: true } : {}),
-    ...(isWild() ? { guard: guards[random(guards.length)] } : {}),
-    actions: actions(),
-  })
-  const node = (tree: { states?: object }, isRoot: boolean): object => {
-    const children = Object.entries(tree.states ?? {})
-    const states = Object.fromEntries(children.map(([key, child]) => [key, node(child, false)]))
-    const own = {
-      ...(random(3) === 0 ? { entry: actions() } : {}),
-      ...(random(3) === 0 ? { exit: actions() } : {}),
-      ...(random(3) === 0 ? { tags: ['tagged'] } : {}),
-      on: Object.fromEntries(
-        [...eventTypes, ...(random(3) === 0 ? ['*', 'd.*'] : [])]
-          .filter(() => random(2) === 0)
-          .map((type) => [type, isWild() ? [transition(), transition()] : transition()]),
-      ),
-      ...(isWild() && random(3) === 0 ? { always: { ...transition(), guard: guards[1 + random(2)] } } : {}),
-      ...(isWild() && random(3) === 0 ? { after: { 5: transition() } } : {}),
-      ...(isWild() && random(3) === 0 ? { invoke: { src: silent } } : {}),
-    }
-    if (children.length === 0) return !isRoot && isWild() && random(3) === 0 ? { type: 'final' } : own
-    if (random(4) === 0) return { ...own, type: 'parallel', states }
-    const initial = { target: 's0', actions: actions() }
-    if (isWild() && random(3) === 0)
-      return {
-        ...own,
-        initial,
-        states: { ...states, past: { type: 'history', history: random(2) ? 'deep' : 'shallow' } },
-      }
-    return { ...own, initial, states }
-  }
-  return createMachine({
-    id: 'm',
-    context: { count: 0 },
-    options: { maxIterations: 20 },
-    ...node(root, true),
-  })
-}
-
-const steps = fc.array(
-  fc.record({
-    type: fc.constantFrom(...eventTypes, 'nobody.knows'),
-    yes: fc.boolean(),
-  }),
-  { minLength: 20, maxLength: 60 },
-)
 
 describe('a chart with learned edges', () => {
   for (const wild of [0, 1, 4]) {
@@ -279,6 +166,19 @@ describe('a chart with learned edges', () => {
     for (let time = 0; time < 100; time += 1) actor.send({ type: 'a' })
     expect(learned).toBeGreaterThan(0)
     expect(asked).toBe(learned)
+  })
+
+  test('asks the guards of its beginning each time', () => {
+    let isOpen = false
+    const machine = createMachine({
+      context: {},
+      initial: 'x',
+      states: { x: { always: { target: 'y', guard: () => isOpen } }, y: {} },
+    })
+    const learned = withLearnedEdges(machine)
+    expect(createActor(learned).getSnapshot().value).toBe('x')
+    isOpen = true
+    expect(createActor(learned).getSnapshot().value).toBe('y')
   })
 
   test('starts again from a persisted snapshot', () => {

@@ -1,0 +1,61 @@
+/** Floor 2: an actor that nobody watches, for a chart with learned edges. Browser compatible. */
+import { Actor, type ActorOptions, type AnyStateMachine, createActor, type EventFromLogic } from 'xstate'
+import { type LearnedEdges, learnedEdgesOf } from './learned-edges.ts'
+
+/**
+ * The actor of a chart with learned edges. Without `inspect` it takes them without what XState does for inspectors at
+ * every step; then none can be attached later.
+ */
+export function createLearnedActor<M extends AnyStateMachine>(
+  machine: M,
+  options: ActorOptions<M>,
+): Actor<M> {
+  const edges = learnedEdgesOf(machine)
+  if (options.inspect !== undefined || edges === undefined) return createActor(machine, options)
+  return new UnwatchedActor(machine, options, edges)
+}
+
+/** XState's names of what its types hide. Its version is pinned, and the tests hold both actors side by side. */
+const hidden = { process: '_process', snapshot: '_snapshot', observers: 'observers', fail: '_error' } as const
+/** Not a literal, or it could not be overridden. */
+const step: string = hidden.process
+
+/** Takes learned edges itself; leaves all else to XState: the mailbox, other edges, what is told to subscribers. */
+class UnwatchedActor<M extends AnyStateMachine> extends Actor<M> {
+  readonly #edges: LearnedEdges
+
+  constructor(machine: M, options: ActorOptions<M>, edges: LearnedEdges) {
+    super(machine, options)
+    this.#edges = edges
+    this.system.inspect = refuseInspector
+  }
+
+  override send(event: EventFromLogic<M>): void {
+    this._send(event)
+  }
+
+  [step](event: EventFromLogic<M>): void {
+    const snapshot = this[hidden.snapshot]
+    const edge = this.#edges.edge(snapshot, event.type)
+    if (edge === undefined || this[hidden.observers].size > 0) {
+      Actor.prototype[hidden.process].call(this, event)
+      return
+    }
+    const { actions, next } = edge
+    if (actions.length > 0) {
+      const info = { context: snapshot.context, event, self: this, system: this.system }
+      try {
+        for (const { exec, params } of actions) exec?.(info, params)
+      } catch (error) {
+        this[hidden.snapshot] = { ...snapshot, status: 'error', error }
+        this[hidden.fail](error)
+        return
+      }
+    }
+    this[hidden.snapshot] = next
+  }
+}
+
+function refuseInspector(): never {
+  throw new TypeError('Cannot attach an inspector: this actor was created without one')
+}
