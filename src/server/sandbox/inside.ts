@@ -89,6 +89,12 @@ export function terminalScript(limits: ProcessLimits | null): string {
 /**
  * The first process of a sandbox: waits for the shell, ends as it ends. A process of its own, since the first process
  * of a pid namespace ignores the signals that it sends to itself, and reaps orphans. It keeps its own words ("Killed")
- * out of the command's stderr.
+ * out of the command's stderr. The shell gets a session of its own, for what it sends to its process group would reach
+ * bubblewrap's monitor; at a terminal it keeps that, and makes groups itself.
  */
-export const firstProcess = ['sh', '-c', 'exec 8>&2 2> /dev/null; bash -c "$1"; exit $?', 'sh'] as const
+export const firstProcess = [
+  'sh',
+  '-c',
+  'exec 8>&2 2> /dev/null; if [ -t 0 ]; then bash -c "$1"; else setsid bash -c "$1"; fi; exit $?',
+  'sh',
+] as const

@@ -9,15 +9,14 @@
 import { COMMAND_FD, type ProcessLimits, sandboxedScript } from '../sandbox/inside.ts'
 
 /**
- * Becomes the shell, and the leader of a process group: what it runs is interrupted with it. What bash says of itself while it starts ("no job control in this shell") is for
- * nobody.
+ * Becomes the shell, which is the leader of a process group already: what it runs is interrupted with it. What bash says
+ * of itself while it starts ("no job control in this shell") is for nobody.
  */
 export function interactiveScript(limits: ProcessLimits | null): string {
   return [
     ...sandboxedScript(limits),
     'exec 8>&2 2> /dev/null',
-    // Without a sandbox it is one already.
-    `exec ${limits === null ? '' : 'setsid '}bash --noprofile --norc --noediting +o history +H -i <&${COMMAND_FD} ${COMMAND_FD}<&-`,
+    `exec bash --noprofile --norc --noediting +o history +H -i <&${COMMAND_FD} ${COMMAND_FD}<&-`,
   ].join('\n')
 }
 
