@@ -17,7 +17,7 @@ export type SlotState =
 export type LinkState = 'unknown' | 'probing' | 'up' | 'down'
 
 /** What takes XState's inspection events. */
-export type Inspect = Observer<InspectionEvent> | ((event: InspectionEvent) => void)
+export type Inspect = Required<Pick<Observer<InspectionEvent>, 'next'>> | ((event: InspectionEvent) => void)
 
 const slotStates: readonly SlotState[] = [
   'idle',

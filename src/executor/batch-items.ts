@@ -24,6 +24,19 @@ export type ExecutionTuple =
 /** An item of `executeBatch`. */
 export type BatchItem = ExecutionTuple | ExecutionRequest
 
+/** Items of a batch, where the arguments of a tool that every server has are that tool's, and no key is misspelt. */
+export type ByTool<Items extends readonly unknown[]> = { readonly [I in keyof Items]: ItemByTool<Items[I]> }
+
+type ItemByTool<Item> = Item extends readonly [infer Owner, infer Tool, infer Args]
+  ? readonly [Owner, Tool, ArgsByTool<Tool, Args>]
+  : Item extends { readonly tool: infer Tool; readonly args: infer Args }
+    ? Item & { readonly args: ArgsByTool<Tool, Args> } & NoOthers<Item, ExecutionRequest>
+    : Item
+
+type ArgsByTool<Tool, Args> = Tool extends KnownTool ? ToolArgs[Tool] & NoOthers<Args, ToolArgs[Tool]> : Args
+type NoOthers<Given, Known> = { readonly [Key in Exclude<keyof Given, KeysOf<Known>>]?: never }
+type KeysOf<T> = T extends unknown ? keyof T : never
+
 /** A call as it is asked for, checked but for its slot. */
 export interface CheckedItem {
   readonly slot: unknown

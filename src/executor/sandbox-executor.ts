@@ -5,7 +5,7 @@ import { type ContainerStatus, parseContainerStatus } from '../protocol/health.t
 import { containerAddress } from './addresses.ts'
 import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from './artifact-results.ts'
 import * as artifacts from './artifacts.ts'
-import { type BatchItem, checkedBatchItem, refuseDoubled } from './batch-items.ts'
+import { type BatchItem, type ByTool, checkedBatchItem, refuseDoubled } from './batch-items.ts'
 import { CallMaker } from './call-maker.ts'
 import type { Core } from './core.ts'
 import { coreOf, type ExecutorPorts } from './core-of.ts'
@@ -98,8 +98,8 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
    * Runs calls side by side: one POST per container, results in the order of the items. Nothing runs when an item is
    * misused. A slot that appears twice runs its calls in order, the second one in a second POST.
    */
-  async executeBatch(
-    items: readonly BatchItem[],
+  async executeBatch<const Items extends readonly BatchItem[]>(
+    items: Items & ByTool<Items>,
     given: options.CallOptions = {},
   ): Promise<ExecutionResult[]> {
     const { timeoutMs, signal } = options.checkedCallOptions(given)

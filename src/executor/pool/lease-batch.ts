@@ -1,12 +1,15 @@
 /** Floor 3: a batch over several leases. Browser compatible. */
 import { SandboxUsageError } from '../../errors.ts'
+import type { KnownTool, ToolArgs } from '../../protocol/tools.ts'
 import type { CallOptions } from '../options.ts'
 import type { ExecutionResult } from '../results.ts'
 import type { SandboxExecutor } from '../sandbox-executor.ts'
 import { Lease, lostResult } from './lease.ts'
 
 /** A call of `pool.executeBatch`. */
-export type LeaseTuple = readonly [lease: Lease, tool: string, args: object]
+export type LeaseTuple =
+  | { [T in KnownTool]: readonly [lease: Lease, tool: T, args: ToolArgs[T]] }[KnownTool]
+  | readonly [lease: Lease, tool: string, args: object]
 
 /** Refuses what is no lease. */
 export function checkedLease(lease: unknown): Lease {

@@ -2,6 +2,7 @@
 import { type ActorRefFrom, createActor } from 'xstate'
 import { withLearnedEdges } from '../../actors/learned-edges.ts'
 import { poolMachine } from '../../actors/pool.machine.ts'
+import type { ByTool } from '../batch-items.ts'
 import { guarded } from '../guarded.ts'
 import { type ExecutorInternals, internalsOf } from '../internals.ts'
 import type { CallOptions, ExecuteOptions } from '../options.ts'
@@ -140,7 +141,10 @@ export class SlotPool implements AsyncDisposable {
   }
 
   /** Runs calls of several leases side by side, one POST per container: as `executor.executeBatch`. */
-  async executeBatch(items: readonly LeaseTuple[], given: CallOptions = {}): Promise<ExecutionResult[]> {
+  async executeBatch<const Items extends readonly LeaseTuple[]>(
+    items: Items & ByTool<Items>,
+    given: CallOptions = {},
+  ): Promise<ExecutionResult[]> {
     return executeLeased(this.#executor, items, given)
   }
 
@@ -165,13 +169,8 @@ export class SlotPool implements AsyncDisposable {
 
   /** The pool in numbers. */
   stats(): PoolStats {
-    return poolStats(
-      this.#state,
-      this.#roster.containers,
-      this.#waiters,
-      this.#leases.waits,
-      this.#leases.size,
-    )
+    const { waits, size } = this.#leases
+    return poolStats(this.#state, this.#roster.containers, this.#waiters, waits, size)
   }
 
   /**
