@@ -1,7 +1,7 @@
 /**
  * Fast `bash` calls beside a slow one, on one container: how many of them wait for it, and what the others take against
- * one POST per call: on a scripted base server, on a scripted one that answers as calls end, or on ours with bubblewrap.
- * `bun tests/bench/fairness.ts [--rounds N] [--server base|extended|real]`
+ * one POST per call: on a scripted base server, on a scripted one that answers as calls end, or on ours, with bubblewrap or
+ * with no isolation. `bun tests/bench/fairness.ts [--rounds N] [--server base|extended|real|bare]`
  */
 import { parseArgs } from 'node:util'
 import { SandboxExecutor } from '../../mod.ts'
@@ -77,6 +77,8 @@ interface Ground extends AsyncDisposable {
   readonly url: string
   readonly name: string
   readonly commands: { readonly slow: string; readonly fast: string }
+  /** Rounds without a slow call right before each measured one: a process that makes calls all the time is warm. */
+  readonly warmUps: number
 }
 
 function extended(): Ground {
@@ -90,6 +92,7 @@ function extended(): Ground {
     url: server.url,
     name: 'scripted extended server, 1,000 ms beside none',
     commands: { slow: 'slow', fast: 'fast' },
+    warmUps: 5,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
 }
@@ -100,16 +103,19 @@ function scripted(): Ground {
     url: server.url,
     name: 'scripted base server, 1,500 ms beside 5 ms',
     commands: { slow: 'slow', fast: 'fast' },
+    warmUps: 5,
     [Symbol.asyncDispose]: () => server.stop(),
   }
 }
 
-async function real(): Promise<Ground> {
-  const server = await startSandboxServer({ slots })
+async function real(isolation: 'bubblewrap' | 'none'): Promise<Ground> {
+  const server = await startSandboxServer({ slots, isolation })
   return {
     url: server.url,
-    name: 'our server with bubblewrap, `sleep 1` beside `true`',
+    name: `our server with isolation ${isolation}, \`sleep 1\` beside \`true\``,
     commands: { slow: 'sleep 1', fast: 'true' },
+    // While the slow call runs the server makes the sandboxes for the next round; after a quick one it would be late.
+    warmUps: 0,
     [Symbol.asyncDispose]: () => server.stop(),
   }
 }
@@ -118,11 +124,18 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { rounds: { type: 'string', default: '7' }, server: { type: 'string', default: 'base' } },
   })
-  const grounds: Record<string, () => Ground | Promise<Ground>> = { base: scripted, extended, real }
+  const grounds: Record<string, () => Ground | Promise<Ground>> = {
+    base: scripted,
+    extended,
+    real: () => real('bubblewrap'),
+    bare: () => real('none'),
+  }
   const start = grounds[values.server]
-  if (start === undefined) throw new RangeError(`--server takes base, extended or real, not ${values.server}`)
+  if (start === undefined)
+    throw new RangeError(`--server takes ${Object.keys(grounds).join(', ')}, not ${values.server}`)
   await using ground = await start()
   let posts = 0
+  let measuredPosts = 0
   await using executor = new SandboxExecutor({
     onEvent: ({ type }) => {
       if (type === 'post.started') posts += 1
@@ -136,18 +149,23 @@ async function main(): Promise<void> {
   }
   const waited: number[] = []
   const medians: Record<keyof typeof ways, number[]> = { executor: [], unbatched: [], fetch: [] }
+  const quickly =
+    (name: keyof typeof ways): MakeCall =>
+    (slot) =>
+      ways[name](slot, ground.commands.fast)
   const measured = async (name: keyof typeof ways, commands: Ground['commands']) => {
     const make: MakeCall = (slot, kind) => ways[name](slot, kind === 'slow' ? commands.slow : commands.fast)
+    for (let round = 0; round < ground.warmUps; round += 1) await besideSlow(quickly(name))
+    const before = posts
     const fairness = await besideSlow(make)
+    measuredPosts += posts - before
     return { waited: fairness.waited, median: spreadOf(fairness.fastMs).median }
   }
-  const quick = { ...ground.commands, slow: ground.commands.fast }
-  for (let round = 0; round < (values.server === 'real' ? 2 : 40); round += 1) {
-    for (const name of ['executor', 'unbatched', 'fetch'] as const) await measured(name, quick)
+  for (let round = 0; round < (ground.warmUps === 0 ? 2 : 40); round += 1) {
+    for (const name of ['executor', 'unbatched', 'fetch'] as const) await besideSlow(quickly(name))
   }
-  // Of the last of them, the server still makes sandboxes.
+  // After the last of them the server still makes sandboxes.
   await Bun.sleep(1_000)
-  posts = 0
   for (let round = 0; round < Number(values.rounds); round += 1) {
     const ours = await measured('executor', ground.commands)
     const alone = await measured('unbatched', ground.commands)
@@ -159,7 +177,7 @@ async function main(): Promise<void> {
   }
   console.log(`One slow bash call and 63 fast ones; ${ground.name}:`)
   console.log(`waited for the slow one, by round: ${waited.join(', ')}`)
-  console.log(`calls per post: ${((slots * waited.length) / posts).toFixed(1)}`)
+  console.log(`calls per post: ${((slots * waited.length) / measuredPosts).toFixed(1)}`)
   const against = (theirs: readonly number[]) => {
     const ratios = medians.executor.map((ours, round) => ours / (theirs[round] ?? NaN))
     const { median, min, max } = spreadOf(ratios)
