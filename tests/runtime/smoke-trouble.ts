@@ -22,7 +22,7 @@ export const troubleChecks: Checks = {
       if (type === 'call.posted') controller.abort()
     }
     await room.use({ onEvent }, async (executor) => {
-      const { outcome, failure } = await room.slot(executor, 6).bash('sleep 1', {
+      const { outcome, failure } = await room.slot(executor, 6).bash('sleep 30', {
         signal: controller.signal,
       })
       equal([outcome, failure?.code], ['cancelled', 'aborted'], 'result')
