@@ -134,6 +134,7 @@ describe.skipIf(!isOnline)('installed in an empty project', () => {
       const [node] = await Promise.all([newerNode(place), place.run([...add, tarball], project)])
       expectGreen(reportFrom(await place.run([node, 'suite.js', settings(1)], project)))
       const stack = await place.run([node, '--enable-source-maps', 'misuse.js'], project)
+      expect(stack).toStartWith('slot\n')
       expect(stack).toMatch(/sandbox-slots\/src\/executor\/sandbox-executor\.ts:\d+/)
       const command = place.run([node, installed(project)], project)
       await expect(command).rejects.toThrow(/ended with 2:\s+error: sandbox-slots needs Bun [^\n]+\n$/)
@@ -205,6 +206,8 @@ await inspector.stop()
 
 const misuse = `
 import { SandboxExecutor } from 'sandbox-slots'
+import { slotMachine } from 'sandbox-slots/actors'
+console.log(slotMachine.id)
 try {
   new SandboxExecutor({ nothing: 1 })
 } catch (error) {
