@@ -2,14 +2,16 @@
  * Proves the promises: each check in a process of its own, its figures against what is asked of them.
  *
  *     bun run campaign [--rows 1,4,soak] [--quick] [--markdown]
+ *     bun run campaign --mutations [--only WORD] [--markdown]
  *
- * Exit code 1 when one falls short. Nothing is written into the tree, and nothing may be left in the temporary directory.
+ * The second form takes each mechanism away in a copy of the tree, and shows that its test notices. Exit code 1 when one falls short. Nothing is written into the tree, and nothing may be left in the temporary directory.
  */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Check, type Findings, isPassed, parseFindings } from './check.ts'
+import { mutationTable, tryMutations, type Verdict } from './mutations/mutate.ts'
 import { checks, promises } from './rows.ts'
 import { type Line, markdownTable, textTable } from './table.ts'
 
@@ -19,6 +21,9 @@ interface Options {
   readonly rows: readonly string[]
   readonly quick: boolean
   readonly markdown: boolean
+  readonly mutations: boolean
+  /** Of the mutations: those with this word. */
+  readonly only: string
 }
 
 function readOptions(): Options {
@@ -27,6 +32,8 @@ function readOptions(): Options {
       rows: { type: 'string', default: [...promises.keys()].join(',') },
       quick: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
+      mutations: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
     },
   })
   const rows = values.rows.split(',')
@@ -79,8 +86,7 @@ async function lineOf(check: Check, quick: boolean): Promise<Line> {
   }
 }
 
-async function main(): Promise<void> {
-  const { rows, quick, markdown } = readOptions()
+async function proveRows({ rows, quick, markdown }: Options): Promise<boolean> {
   const lines: Line[] = []
   for (const row of rows) {
     for (const check of checks.filter((each) => each.row === row)) {
@@ -96,7 +102,24 @@ async function main(): Promise<void> {
   for (const row of bare) console.error(`Row ${row} has no check`)
   const seconds = lines.reduce((sum, line) => sum + line.seconds, 0)
   console.log(`${lines.length - failed.length} of ${lines.length} checks pass, in ${seconds.toFixed(0)} s`)
-  if (failed.length + bare.length > 0) process.exitCode = 1
+  return failed.length + bare.length === 0
 }
 
-await main()
+async function mutate({ only, markdown }: Options): Promise<boolean> {
+  const verdicts: Verdict[] = []
+  await tryMutations(only, (verdict) => {
+    verdicts.push(verdict)
+    console.error(`${verdict.kind}: ${verdict.mutation.mechanism} (${verdict.told})`)
+  })
+  console.log(mutationTable(verdicts, markdown))
+  const noticed = verdicts.filter(({ kind }) => kind === 'noticed').length
+  const skipped = verdicts.filter(({ kind }) => kind === 'skipped').length
+  console.log(
+    `${noticed} of ${verdicts.length - skipped} mechanisms are missed when they are gone, ${skipped} skipped`,
+  )
+  return noticed === verdicts.length - skipped && noticed > 0
+}
+
+const options = readOptions()
+const isProven = await (options.mutations ? mutate(options) : proveRows(options))
+if (!isProven) process.exitCode = 1

@@ -6,6 +6,7 @@ import { bombsCheck } from './bombs.ts'
 import type { Check } from './check.ts'
 import { clientInput } from './client-input.ts'
 import { clientMemory } from './client-memory.ts'
+import { cuts } from './cuts.ts'
 import { extendedFaults } from './extended-faults.ts'
 import { fastBesideSlow } from './fast-beside-slow.ts'
 import { healthLatency } from './health-latency.ts'
@@ -54,6 +55,7 @@ export const promises: ReadonlyMap<string, string> = new Map([
 ])
 
 export const checks: readonly Check[] = [
+  cuts,
   clientMemory,
   bombsCheck,
   leases,

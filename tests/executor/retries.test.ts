@@ -50,6 +50,21 @@ describe('a container that cannot be reached (promise 6)', () => {
     expect(script.healthChecks).toBe(3)
   })
 
+  test('a call that comes while it is down and nobody else waits goes out when the pause is over', async () => {
+    await using script = scripted({ retry: { attempts: 1 } })
+    script.health = () => Promise.reject(refused())
+    const [a, b] = script.executor.slots('one:1', 2)
+    expect(await the(a).bash('x')).toMatchObject({ outcome: 'not-run', failure: { attempts: 1 } })
+    script.health = () => Response.json({ status: 'ok' })
+    const late = the(b).bash('x')
+    await pass(script, 750)
+    expect([script.healthChecks, script.posts.length]).toEqual([1, 0])
+    script.automatic()
+    await pass(script, 250)
+    expect((await late).success).toBe(true)
+    expect([script.healthChecks, script.posts.length]).toEqual([2, 1])
+  })
+
   test('runs what waited once it is back', async () => {
     await using script = scripted()
     script.automatic()
