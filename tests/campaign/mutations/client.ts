@@ -158,10 +158,10 @@ export const clientMutations: readonly Mutation[] = [
   },
   {
     mechanism: 'first come, first served',
-    file: 'src/executor/pool/lease-desk.ts',
-    find: 'const slot = waiters.size === 0 ? roster.take() : undefined',
-    replace: 'const slot = roster.take()',
-    tests: ['tests/executor/pool/model.test.ts'],
+    file: 'src/executor/pool/waiters.ts',
+    find: '  shift(): Waiter | undefined {\n    const { first } = this.#queue',
+    replace: '  shift(): Waiter | undefined {\n    let first; for (const each of this.#queue) first = each',
+    tests: ['tests/executor/pool/slot-pool.test.ts', '-t', 'first come'],
   },
   {
     mechanism: 'a slot runs one call at a time',
