@@ -1,6 +1,6 @@
 /** Floor 1: one settlement per call, by executionId; by position only for an item that names no call. */
 import * as v from 'valibot'
-import { type ExecutionResponseBody, executionResponse, wholeResponse } from '../protocol/execution.ts'
+import { type ExecutionResponseBody, executionResponse, wholeResponses } from '../protocol/execution.ts'
 import { notRun, type Settlement, unknownOutcome } from './settlement.ts'
 
 /** What the rules need to know of a call. */
@@ -47,8 +47,6 @@ export function matchResults(
 }
 
 type Parsed = v.SafeParseResult<typeof executionResponse>
-
-const wholeResponses = v.array(wholeResponse)
 
 /** The common case: each item names the call at its place, so that none can be missing, foreign or doubled. */
 function areInOrder(calls: readonly Identified[], items: readonly ExecutionResponseBody[]): boolean {

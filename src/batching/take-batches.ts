@@ -15,6 +15,7 @@ export interface BatchLimits {
 }
 
 interface OpenBatch<C> {
+  readonly lane: Lane
   readonly calls: C[]
   bytes: number
 }
@@ -30,16 +31,18 @@ export function takeBatches<C extends Batchable>(
 ): C[][] {
   const batches: C[][] = []
   const open = new Map<Lane, OpenBatch<C>>()
+  let batch: OpenBatch<C> | undefined
   for (const call of calls) {
     const lane = laneOf(call)
-    const batch = open.get(lane)
-    if (batch !== undefined && fits(batch, call, lane, limits)) {
+    // Mostly the one of the call before.
+    if (batch?.lane !== lane) batch = open.get(lane)
+    if (batch !== undefined && fits(batch, call, limits)) {
       batch.calls.push(call)
       batch.bytes += call.bytes + 1
     } else {
-      const fresh = { calls: [call], bytes: bracketBytes + call.bytes + 1 }
-      open.set(lane, fresh)
-      batches.push(fresh.calls)
+      batch = { lane, calls: [call], bytes: bracketBytes + call.bytes + 1 }
+      open.set(lane, batch)
+      batches.push(batch.calls)
     }
   }
   return batches
@@ -49,8 +52,8 @@ function ownLaneOf(call: Batchable): Lane {
   return call.lane
 }
 
-function fits(batch: OpenBatch<Batchable>, call: Batchable, lane: Lane, limits: BatchLimits): boolean {
-  const maxCalls = Math.min(limits.maxCalls, lane.maxCalls)
+function fits(batch: OpenBatch<Batchable>, call: Batchable, limits: BatchLimits): boolean {
+  const maxCalls = Math.min(limits.maxCalls, batch.lane.maxCalls)
   return batch.calls.length < maxCalls && batch.bytes + call.bytes + 1 <= limits.maxBytes
 }
 

@@ -51,7 +51,8 @@ export function refusalOf(call: Demanding, terms: Terms | undefined, now: number
     const message = `Cannot ask again for call ${executionId}, whose answer was cut: ${forgotten}`
     return unknownOutcome('interrupted', message)
   }
-  const missing = call.needs.find((feature) => terms?.features.has(feature) !== true)
+  const missing =
+    call.needs.length === 0 ? undefined : call.needs.find((feature) => terms?.features.has(feature) !== true)
   if (missing !== undefined) {
     const message = `Cannot post call ${executionId}: it needs ${missing}, which the server does not have`
     return notRun('unsupported', message)

@@ -57,13 +57,13 @@ export function countFailure(
 }
 
 function settle({ pacing }: Posting, post: Post, settlements: readonly Settlement[]): void {
-  for (const [index, call] of post.calls.entries()) {
+  post.calls.forEach((call, index) => {
     const settlement = settlements[index]
-    if (settlement === undefined || call.post !== post) continue
+    if (settlement === undefined || call.post !== post) return
     post.release(call)
     if (settlement.kind === 'answered') pacing.succeeded()
     call.slot.ended(call, settlement)
-  }
+  })
 }
 
 /** The calls of a failed post that somebody still waits for; the others end here, or as their cancellation says. */

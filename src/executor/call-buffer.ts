@@ -3,6 +3,7 @@ import { streamedLaneOf } from '../batching/lanes.ts'
 import type { Failed } from '../batching/settlement.ts'
 import { type BatchLimits, takeBatches } from '../batching/take-batches.ts'
 import { refusalOf, type Terms } from '../batching/terms.ts'
+import { CallQueue } from './call-queue.ts'
 import type { PendingCall } from './pending-call.ts'
 
 /** What was taken out of the buffer. */
@@ -14,7 +15,7 @@ export interface Taking {
 
 /** In order of arrival; coming and leaving are O(1). */
 export class CallBuffer {
-  readonly #calls = new Set<PendingCall>()
+  readonly #calls = new CallQueue<PendingCall>()
   readonly #limits: BatchLimits
   #bytes = 0
 
@@ -48,26 +49,21 @@ export class CallBuffer {
 
   /** What is in it now. */
   list(): PendingCall[] {
-    return [...this.#calls]
+    return this.#calls.list()
   }
 
   /** Empties it into batches for a container of these terms. */
   takeAll(terms: Terms | undefined, now: number): Taking {
-    const refused: Taking['refused'][number][] = []
-    for (const call of this.#calls) {
-      const failure = refusalOf(call, terms, now)
-      if (failure === undefined) continue
-      this.#calls.delete(call)
-      refused.push({ call, failure })
-    }
-    const batches = terms === undefined ? takeBatches(this.#calls, this.#limits) : this.#streamed(terms)
-    this.#calls.clear()
     this.#bytes = 0
-    return { batches, refused }
-  }
-
-  #streamed({ maxBodyBytes }: Terms): PendingCall[][] {
-    const maxBytes = Math.min(this.#limits.maxBytes, maxBodyBytes)
-    return takeBatches(this.#calls, { ...this.#limits, maxBytes }, streamedLaneOf)
+    const calls: PendingCall[] = []
+    const refused: Taking['refused'][number][] = []
+    for (const call of this.#calls.takeAll()) {
+      const failure = refusalOf(call, terms, now)
+      if (failure === undefined) calls.push(call)
+      else refused.push({ call, failure })
+    }
+    if (terms === undefined) return { batches: takeBatches(calls, this.#limits), refused }
+    const maxBytes = Math.min(this.#limits.maxBytes, terms.maxBodyBytes)
+    return { batches: takeBatches(calls, { ...this.#limits, maxBytes }, streamedLaneOf), refused }
   }
 }

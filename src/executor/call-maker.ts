@@ -2,25 +2,14 @@
 import { type Lane, laneOf } from '../batching/lanes.ts'
 import { SandboxUsageError } from '../errors.ts'
 import type { Send, SendOptions } from './artifacts.ts'
-import { type CheckedItem, checkedArgs, checkedTool } from './batch-items.ts'
-import { aloneRequest, ExecutionCall, RawCall, toolCall } from './calls.ts'
+import { checkedArgs, checkedTool } from './batch-items.ts'
+import { aloneRequest, byteLength, ExecutionCall, needsOf, RawCall, toolBody } from './calls.ts'
 import type { Core } from './core.ts'
-import { ExecutionIds } from './execution-ids.ts'
 import type { SendFile } from './files.ts'
-import type { OutputListeners } from './live-output.ts'
-import type { CheckedExecuteOptions } from './options.ts'
+import { LiveOutput } from './live-output.ts'
+import { type CheckedExecuteOptions, checkedExecuteOptions } from './options.ts'
 import { runnerOf, type Slot, type SlotDoor } from './slot.ts'
 import type { SlotRunner } from './slot-runner.ts'
-
-/** A tool call as it is asked for, checked but for its slot. */
-export interface AskedCall extends CheckedItem {
-  readonly signal?: AbortSignal | undefined
-  readonly listeners?: OutputListeners | undefined
-  /** Default: by tool and timeout. */
-  readonly lane?: Lane | undefined
-  /** Since when its caller waits. Default: now. */
-  readonly queuedAt?: number | undefined
-}
 
 /** Fills in what was not asked for. */
 export class CallMaker {
@@ -28,7 +17,6 @@ export class CallMaker {
   readonly #door: SlotDoor
   /** What a call may take that says nothing of it. */
   readonly timeoutMs: number
-  readonly #ids = new ExecutionIds()
 
   constructor(core: Core, door: SlotDoor, timeoutMs: number) {
     this.#core = core
@@ -41,39 +29,49 @@ export class CallMaker {
     slot: unknown,
     tool: unknown,
     args: unknown,
-    { timeoutMs, executionId, signal, listeners }: CheckedExecuteOptions,
+    options: unknown,
     queuedAt: number | undefined,
   ): ExecutionCall {
-    return this.tool({
-      slot,
-      tool: checkedTool(tool),
-      args: checkedArgs(args),
-      executionId,
-      timeoutMs,
-      signal,
-      listeners,
-      queuedAt,
-    })
+    const asked = checkedExecuteOptions(options)
+    return this.tool(slot, checkedTool(tool), checkedArgs(args), asked, undefined, queuedAt)
   }
 
-  /** @throws {SandboxUsageError} when a call with this id is in flight, or the slot is another executor's */
-  tool(asked: AskedCall): ExecutionCall {
-    const { tool, timeoutMs = this.timeoutMs } = asked
-    return toolCall({
-      slot: runnerOf(asked.slot, this.#door),
+  /**
+   * A tool call, of its own lane unless `lane` is given; its caller waits since `queuedAt`.
+   *
+   * @throws {SandboxUsageError} when a call with this id is in flight, or the slot is another executor's
+   */
+  tool(
+    slot: unknown,
+    tool: string,
+    args: object,
+    options: CheckedExecuteOptions,
+    lane?: Lane,
+    queuedAt = this.#core.clock.now(),
+  ): ExecutionCall {
+    const { timeoutMs = this.timeoutMs, listeners } = options
+    const runner = runnerOf(slot, this.#door)
+    const executionId = this.#id(options.executionId)
+    const body = toolBody(runner.slotId, tool, args, executionId, timeoutMs, listeners !== undefined)
+    // Field by field, and once: objects on the way cost more than all the rest of this.
+    return new ExecutionCall({
+      executionId,
+      slot: runner,
       tool,
-      args: asked.args,
-      executionId: this.#id(asked.executionId),
+      route: '/execute',
+      lane: lane ?? laneOf(tool, timeoutMs),
+      body,
+      bytes: byteLength(body),
       timeoutMs,
-      lane: asked.lane ?? laneOf(tool, timeoutMs),
-      listeners: asked.listeners,
-      signal: asked.signal,
-      queuedAt: asked.queuedAt ?? this.#core.clock.now(),
+      needs: needsOf(tool, args, listeners),
+      live: listeners && new LiveOutput(listeners),
+      queuedAt,
+      signal: options.signal,
     })
   }
 
   #id(wanted: string | undefined): string {
-    if (wanted === undefined) return this.#ids.next()
+    if (wanted === undefined) return this.#core.ids.next()
     if (this.#core.has(wanted)) {
       throw new SandboxUsageError(
         'executionId',
@@ -114,7 +112,7 @@ export class CallMaker {
     return {
       slot,
       tool,
-      executionId: this.#ids.next(),
+      executionId: this.#core.ids.next(),
       timeoutMs,
       signal,
       queuedAt: this.#core.clock.now(),

@@ -1,11 +1,11 @@
 /** Floor 3: the kinds of calls there are, and what their callers get. Browser compatible. */
-import { aloneLane, type Lane } from '../batching/lanes.ts'
+import { aloneLane } from '../batching/lanes.ts'
 import type { Settlement } from '../batching/settlement.ts'
 import { SandboxUsageError } from '../errors.ts'
 import type { ExecutionResponseBody } from '../protocol/execution.ts'
 import type { Feature } from '../protocol/health.ts'
-import { LiveOutput, type OutputListeners } from './live-output.ts'
-import { type CallRequest, type CallSlot, PendingCall } from './pending-call.ts'
+import type { OutputListeners } from './live-output.ts'
+import { type CallRequest, PendingCall } from './pending-call.ts'
 import { answeredResult, type ExecutionResult, failedResult, type Timing } from './results.ts'
 
 const encoder = new TextEncoder()
@@ -27,45 +27,28 @@ export class ExecutionCall extends PendingCall {
   }
 }
 
-/** What a tool call is made of, checked. */
-export interface ToolCallParts {
-  readonly slot: CallSlot
-  readonly tool: string
-  readonly args: object
-  readonly executionId: string
-  readonly timeoutMs: number
-  readonly lane: Lane
-  readonly listeners: OutputListeners | undefined
-  readonly signal: AbortSignal | undefined
-  readonly queuedAt: number
-}
-
-export function toolCall(parts: ToolCallParts): ExecutionCall {
-  const { slot, tool, args, executionId, timeoutMs, listeners } = parts
-  const request = { slot_id: slot.slotId, tool, args, execution_id: executionId, timeout: timeoutMs / 1000 }
-  const body = stringified(listeners === undefined ? request : { ...request, live: true })
-  // Field by field: to spread an object costs more than all the rest of this.
-  return new ExecutionCall({
-    executionId,
-    slot,
-    tool,
-    route: '/execute',
-    lane: parts.lane,
-    body,
-    bytes: byteLength(body),
-    timeoutMs,
-    needs: needsOf(tool, args, listeners),
-    live: listeners && new LiveOutput(listeners),
-    queuedAt: parts.queuedAt,
-    signal: parts.signal,
-  })
+/** The request of a tool call, as JSON text. */
+export function toolBody(
+  slotId: string,
+  tool: string,
+  args: object,
+  executionId: string,
+  timeoutMs: number,
+  isLive: boolean,
+): string {
+  const request = { slot_id: slotId, tool, args, execution_id: executionId, timeout: timeoutMs / 1000 }
+  return stringified(isLive ? { ...request, live: true } : request)
 }
 
 const nothing: readonly Feature[] = []
 const fileNeeds: readonly Feature[] = ['files']
 
 /** What base servers would pass over in silence. */
-function needsOf(tool: string, args: object, listeners: OutputListeners | undefined): readonly Feature[] {
+export function needsOf(
+  tool: string,
+  args: object,
+  listeners: OutputListeners | undefined,
+): readonly Feature[] {
   const needsIo = tool === 'bash' && ('stdin' in args || 'env' in args || 'cwd' in args)
   if (listeners === undefined && !needsIo) return nothing
   return [...(needsIo ? (['bash-io'] as const) : []), ...(listeners ? (['live-output'] as const) : [])]
@@ -73,7 +56,7 @@ function needsOf(tool: string, args: object, listeners: OutputListeners | undefi
 
 /** A call that goes alone: its body names the slot and what is asked of it. */
 export function aloneRequest(
-  parts: Omit<ToolCallParts, 'args' | 'lane' | 'listeners'> & Pick<CallRequest, 'route' | 'file'>,
+  parts: Omit<CallRequest, 'lane' | 'needs' | 'body' | 'bytes' | 'live'>,
   body: object,
 ): CallRequest {
   const text = stringified({ slot_id: parts.slot.slotId, ...body })
@@ -89,7 +72,7 @@ export function aloneRequest(
 /** Where most bodies are encoded to be measured, again and again. */
 const scratch = new Uint8Array(16_384)
 
-function byteLength(text: string): number {
+export function byteLength(text: string): number {
   // A UTF-16 unit comes to three bytes at most.
   const fits = text.length * 3 <= scratch.length
   return fits ? encoder.encodeInto(text, scratch).written : encoder.encode(text).byteLength

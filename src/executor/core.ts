@@ -19,8 +19,10 @@ import {
   truthful,
 } from './endings.ts'
 import type { SandboxEvent } from './events.ts'
+import { ExecutionIds } from './execution-ids.ts'
 import { guarded } from './guarded.ts'
 import type { CallContainer, PendingCall } from './pending-call.ts'
+import { Registry } from './registry.ts'
 import { outcomeOf } from './results.ts'
 
 /** What a {@link Core} is made of. */
@@ -48,7 +50,8 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   readonly inspect: Inspect | undefined
   /** Tells `onEvent`; undefined when nobody listens, so that nothing is allocated then. */
   readonly emit: ((event: SandboxEvent) => void) | undefined
-  readonly #calls = new Map<string, PendingCall>()
+  readonly ids: ExecutionIds = new ExecutionIds()
+  readonly #calls = new Registry<PendingCall>(this.ids)
   readonly #deadlines: Deadlines<PendingCall>
   readonly #aborts = new AbortWatch<PendingCall>((call) => this.#abort(call))
   #drained: (() => void) | undefined
@@ -77,7 +80,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   }
 
   has(executionId: string): boolean {
-    return this.#calls.has(executionId)
+    return this.#calls.hasId(executionId)
   }
 
   /** Takes a call in and gives it to its slot. */
@@ -93,7 +96,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
 
   /** Takes a call in: from now on it is waited for. */
   admit(call: PendingCall): void {
-    this.#calls.set(call.executionId, call)
+    this.#calls.add(call)
     if (this.emit !== undefined) this.#announceQueued(call, this.emit)
     if (this.queueTimeoutMs !== undefined) {
       const now = this.clock.now()
@@ -131,7 +134,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
 
   /** The call is over, here and on the wire. */
   forget(call: PendingCall): void {
-    this.#calls.delete(call.executionId)
+    this.#calls.delete(call)
     this.#deadlines.drop(call)
     if (call.signal !== undefined) this.#aborts.drop(call.signal, call)
     if (this.#calls.size === 0) this.#drained?.()
@@ -152,7 +155,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
 
   /** Ends all calls to a container that is lost. */
   giveUpContainer(container: CallContainer, reason: string): void {
-    for (const call of [...this.#calls.values()].reverse()) {
+    for (const call of this.#waitingFirst()) {
       if (call.slot.container !== container) continue
       this.giveUp(
         call,
@@ -163,12 +166,12 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
 
   /** Ends what is not posted, waits up to `graceMs` for what is, and ends the rest. */
   async drain(graceMs: number): Promise<void> {
-    for (const call of [...this.#calls.values()].reverse()) {
+    for (const call of this.#waitingFirst()) {
       if (call.post === undefined)
         this.giveUp(call, notRun('closed', 'The executor was closed before the call was posted'))
     }
     if (this.size > 0 && graceMs > 0) await this.#untilDrained(graceMs)
-    for (const call of this.#calls.values()) {
+    for (const call of this.#calls.list()) {
       this.giveUp(
         call,
         unknownOutcome('closed', `The executor was closed, and no answer came within ${graceMs} ms`),
@@ -194,7 +197,13 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
 
   /** Whether the call still waits for its end. */
   isUnderWay(call: PendingCall): boolean {
-    return this.#calls.get(call.executionId) === call
+    return this.#calls.has(call)
+  }
+
+  /** Those behind the call in flight of their slot come first: its end would start the next one. */
+  #waitingFirst(): PendingCall[] {
+    const rank = (call: PendingCall) => (call.slot.waiting.has(call) ? 0 : 1)
+    return this.#calls.list().sort((one, other) => rank(one) - rank(other))
   }
 
   #abort(call: PendingCall): void {

@@ -10,6 +10,11 @@ export class ExecutionIds {
   #middle = ''
   #count = 0
 
+  /** Whether it is one of these. */
+  isOwn(executionId: string): boolean {
+    return executionId.startsWith(this.#beginning)
+  }
+
   next(): string {
     this.#count += 1
     const at = this.#count % endings.length

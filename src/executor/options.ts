@@ -126,8 +126,27 @@ const nothingAsked: CheckedExecuteOptions = {
   listeners: undefined,
 }
 
+/** The form that most calls come in: nothing but times and signals, all of them right. Others go through the schema. */
+const commonOptions = v.custom<CallOptions>((input) => {
+  if (typeof input !== 'object' || input === null) return false
+  for (const key in input) if (key !== 'signal' && key !== 'timeoutMs') return false
+  const { signal, timeoutMs }: { signal?: unknown; timeoutMs?: unknown } = input
+  return (
+    (signal === undefined || signal instanceof AbortSignal) &&
+    (timeoutMs === undefined || (typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs < Infinity))
+  )
+})
+
 export function checkedExecuteOptions(options: unknown): CheckedExecuteOptions {
   if (options === undefined) return nothingAsked
+  if (v.is(commonOptions, options)) {
+    return {
+      timeoutMs: options.timeoutMs,
+      signal: options.signal,
+      executionId: undefined,
+      listeners: undefined,
+    }
+  }
   const { timeoutMs, signal, executionId, onStdout, onStderr } = checked(
     executeOptions,
     options,

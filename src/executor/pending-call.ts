@@ -4,8 +4,10 @@ import type { Lane } from '../batching/lanes.ts'
 import type { Failed, Settlement } from '../batching/settlement.ts'
 import type { StreamBody } from '../ports/transport.ts'
 import type { Feature } from '../protocol/health.ts'
+import type { CallQueue, Queued } from './call-queue.ts'
 import type { Expiring } from './deadlines.ts'
 import type { LiveOutput } from './live-output.ts'
+import type { Registered } from './registry.ts'
 import type { ResultContext, Timing } from './results.ts'
 
 /** The slot of a call, as the call's owners need it. */
@@ -13,7 +15,7 @@ export interface CallSlot {
   readonly slotId: string
   readonly container: CallContainer
   /** Calls behind the one in flight, in order. */
-  readonly waiting: Set<PendingCall>
+  readonly waiting: CallQueue<PendingCall>
   submit(call: PendingCall): void
   /** The call that was in flight has ended. */
   ended(call: PendingCall, settlement: Settlement): void
@@ -72,7 +74,9 @@ export interface CallRequest {
 }
 
 /** One call on its way. */
-export abstract class PendingCall implements Call, Expiring<PendingCall>, ResultContext {
+export abstract class PendingCall
+  implements Call, Expiring<PendingCall>, Queued<PendingCall>, Registered, ResultContext
+{
   // Not copied: there are many calls, and each of them would be twice as large.
   readonly #request: CallRequest
   /** Posts that held it, and attempts to reach its container. */
@@ -88,6 +92,10 @@ export abstract class PendingCall implements Call, Expiring<PendingCall>, Result
   /** Its caller gave it up, and the server was asked to end it: how it ends when no result of it comes. */
   givenUp: Failed | undefined
   deadline: Expiring<PendingCall>['deadline']
+  queue: object | undefined
+  before: PendingCall | undefined
+  behind: PendingCall | undefined
+  seat: number | undefined
   /** When the first attempt was made. */
   startedAt: number | undefined
 

@@ -108,13 +108,9 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     this.#batches += 1
     const lane = ownLane(`batch ${this.#batches}`)
     const calls = items.map((item, index) => {
-      const checkedItem = checkedBatchItem(item, index)
-      return this.#calls.tool({
-        ...checkedItem,
-        timeoutMs: checkedItem.timeoutMs ?? timeoutMs,
-        signal,
-        lane,
-      })
+      const { slot, tool, args, executionId, timeoutMs: own = timeoutMs } = checkedBatchItem(item, index)
+      const asked = { timeoutMs: own, signal, executionId, listeners: undefined }
+      return this.#calls.tool(slot, tool, args, asked, lane)
     })
     refuseDoubled(calls.map((call) => call.executionId))
     for (const call of calls) this.#core.submit(call)
@@ -231,7 +227,7 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
     queuedAt?: number,
   ): Promise<ExecutionResult> {
     try {
-      const call = this.#calls.asked(slot, tool, args, options.checkedExecuteOptions(given), queuedAt)
+      const call = this.#calls.asked(slot, tool, args, given, queuedAt)
       this.#core.submit(call)
       return call.promise
     } catch (error) {

@@ -7,6 +7,7 @@ import { slotMachine } from '../actors/slot.machine.ts'
 import { type SlotState, slotStateOf } from '../actors/states.ts'
 import { type Failed, notRun, type Settlement } from '../batching/settlement.ts'
 import { SandboxError } from '../errors.ts'
+import { CallQueue } from './call-queue.ts'
 import type { Core } from './core.ts'
 import { type CallContainer, type CallSlot, PendingCall } from './pending-call.ts'
 
@@ -69,7 +70,7 @@ function runnerOf(call: Call | undefined): SlotRunner {
 /** Runs one slot: every change goes through its chart. */
 export class SlotRunner implements CallSlot {
   /** Calls behind the one in flight, in order. */
-  readonly waiting: Set<PendingCall> = new Set()
+  readonly waiting: CallQueue<PendingCall> = new CallQueue()
   trajectoryId: string | null = null
   faultReason = ''
   readonly #core: Core
@@ -99,7 +100,7 @@ export class SlotRunner implements CallSlot {
   endLease(reset?: PendingCall): void {
     this.trajectoryId = null
     const failure = notRun('closed', `The lease of slot ${this.slotId} was over before the call was posted`)
-    const refused = this.#takeWaiting()
+    const refused = this.waiting.takeAll()
     if (reset === undefined) this.#actor.send({ type: 'release', refused, failure })
     else this.#actor.send({ type: 'release.reset', call: reset, refused, failure })
   }
@@ -129,7 +130,7 @@ export class SlotRunner implements CallSlot {
   ended(call: PendingCall, settlement: Settlement): void {
     this.#core.forget(call)
     const failed = call.route === '/reset' && resetFailed(settlement)
-    const next = failed ? undefined : this.#takeNext()
+    const next = failed ? undefined : this.waiting.takeFirst()
     if (failed) this.#resetFailed(call, settlement)
     else if (next === undefined) this.#actor.send({ type: 'settled', call, settlement })
     else
@@ -158,7 +159,7 @@ export class SlotRunner implements CallSlot {
   fault(reason: string): void {
     this.faultReason = reason
     this.trajectoryId = null
-    this.#actor.send({ type: 'fault', refused: this.#takeWaiting(), failure: this.faultedFailure() })
+    this.#actor.send({ type: 'fault', refused: this.waiting.takeAll(), failure: this.faultedFailure() })
   }
 
   faultedFailure(): Failed {
@@ -184,20 +185,8 @@ export class SlotRunner implements CallSlot {
   #resetFailed(call: PendingCall, settlement: Settlement): void {
     this.faultReason = `its reset failed: ${reasonOf(settlement)}`
     this.trajectoryId = null
-    const refused = this.#takeWaiting()
+    const refused = this.waiting.takeAll()
     this.#actor.send({ type: 'reset.failed', call, settlement, refused, failure: this.faultedFailure() })
-  }
-
-  #takeNext(): PendingCall | undefined {
-    const [next] = this.waiting
-    if (next !== undefined) this.waiting.delete(next)
-    return next
-  }
-
-  #takeWaiting(): PendingCall[] {
-    const calls = [...this.waiting]
-    this.waiting.clear()
-    return calls
   }
 
   #announceChanges(emit: NonNullable<Core['emit']>): void {

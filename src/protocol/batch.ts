@@ -16,7 +16,7 @@ export type BatchRequestBody = readonly ExecutionRequestBody[]
 export const batchRequest = v.array(executionRequest)
 
 /** What a server answers. The items are parsed one by one, so that a bad one spoils no other. */
-export const batchResponse = v.array(v.unknown())
+export const batchResponse = v.custom<readonly unknown[]>(Array.isArray)
 
 /** One item of `POST /v2/batch`. */
 export interface ExtendedRequestBody extends ExecutionRequestBody {

@@ -63,8 +63,15 @@ const anyResponse = v.object({
 })
 
 /** The form that well-kept servers answer in. To look at it is much cheaper than to build it anew, field by field. */
-export const wholeResponse = v.custom<ExecutionResponseBody>(
-  (input) =>
+export const wholeResponse = v.custom<ExecutionResponseBody>(isWhole)
+
+/** Many of them: one look at the list is cheaper than one by a schema for each. */
+export const wholeResponses = v.custom<readonly ExecutionResponseBody[]>(
+  (input) => Array.isArray(input) && input.every(isWhole),
+)
+
+function isWhole(input: unknown): boolean {
+  return (
     typeof input === 'object' &&
     input !== null &&
     'success' in input &&
@@ -77,8 +84,9 @@ export const wholeResponse = v.custom<ExecutionResponseBody>(
     typeof input.execution_id === 'string' &&
     'metadata' in input &&
     isRecord(input.metadata) &&
-    !('code' in input),
-)
+    !('code' in input)
+  )
+}
 
 function isRecord(input: unknown): boolean {
   return typeof input === 'object' && input !== null && !Array.isArray(input)
