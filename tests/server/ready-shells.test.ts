@@ -17,8 +17,12 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
   const places = [0, 1, 2].map((index) => ({ workspace: join(dir, `slot_${index}`), owner: null }))
   const nowhere = { workspace: '', owner: null }
   const isWaiting = ({ workspace }: { workspace: string }) => insideOf(workspace).length > 0
-  const hasHolder = (slot: string) =>
-    processesWith(`--bind\0${dir}\0/tmp\0`).some((pid) => processesWith(`\0${slot}\0`).includes(pid))
+  /** The bubblewrap around the slot's holder. */
+  const holderOf = (slot: string) => {
+    const ofSlot = processesWith(`\0${slot}\0`)
+    return processesWith(`--bind\0${dir}\0/tmp\0`).find((pid) => ofSlot.includes(pid))
+  }
+  const hasHolder = (slot: string) => holderOf(slot) !== undefined
   const MiB = 2 ** 20
   beforeAll(async () => {
     mkdirSync(dir)
@@ -110,6 +114,15 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     expect(await eventually(() => !hasHolder('slot_0') && hasHolder('slot_1'))).toBe(true)
     await shells.close()
     expect(hasHolder('slot_1')).toBe(false)
+  })
+
+  test('are gone with their holders when they are closed, also when that takes a while', async () => {
+    const shells = new ReadyShells(isolation)
+    shells.warm(places[0] ?? nowhere)
+    expect(await eventually(() => hasHolder('slot_0'))).toBe(true)
+    process.kill(Number(holderOf('slot_0')), 'SIGSTOP')
+    await shells.close()
+    expect(hasHolder('slot_0')).toBe(false)
   })
 
   test('see what has the name of their directory now, also when the one above it was replaced', async () => {
