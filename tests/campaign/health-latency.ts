@@ -5,7 +5,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { command, healthOf, linesOf, postV2, type Served } from '../server/v2-support.ts'
+import * as v from 'valibot'
+import { command, linesOf, postV2, type Served } from '../server/v2-support.ts'
 import { startServe } from '../support/serve-process.ts'
 import { atLeast, below, type Check, type Figure, type Findings, runAlone } from './check.ts'
 
@@ -24,21 +25,29 @@ async function makeTree(root: string, megabytes: number): Promise<void> {
   }
 }
 
-/** How long /health took while something was done, in milliseconds, in order. */
+/** How long /health took while something was done, in milliseconds, in order; asked by a process that does only that. */
 async function waitsDuring(served: Served, work: () => Promise<unknown>): Promise<number[]> {
+  const argv = [process.execPath, import.meta.path, 'ask', `${served.url}/health`]
+  const asker = Bun.spawn(argv, { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' })
+  await work()
+  await asker.stdin.end()
+  return v.parse(v.array(v.number()), JSON.parse(await new Response(asker.stdout).text()))
+}
+
+/** The process that asks; ends with its stdin, and prints how long each answer took. */
+async function ask(url: string): Promise<void> {
   const waits: number[] = []
-  let isWorking = true
-  const done = work().finally(() => {
-    isWorking = false
+  let isWanted = true
+  void Bun.stdin.text().then(() => {
+    isWanted = false
   })
-  while (isWorking) {
+  while (isWanted) {
     const asked = performance.now()
-    await healthOf(served)
+    await (await fetch(url)).json()
     waits.push(performance.now() - asked)
     await Bun.sleep(2)
   }
-  await done
-  return waits.sort((a, b) => a - b)
+  console.log(JSON.stringify(waits.sort((a, b) => a - b)))
 }
 
 async function measure(directory: string, megabytes: number): Promise<Findings> {
@@ -92,4 +101,8 @@ export const healthLatency: Check = {
   },
 }
 
-if (import.meta.main) await runAlone(healthLatency)
+if (import.meta.main) {
+  const [word, url] = process.argv.slice(2)
+  if (word === 'ask') await ask(String(url))
+  else await runAlone(healthLatency)
+}

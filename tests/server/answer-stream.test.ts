@@ -41,3 +41,24 @@ test('results that nobody reads do not wait in memory: beyond 1 MiB they are rea
     rmSync(place, { recursive: true })
   }
 })
+
+test('a reader who takes all at once leaves the event loop its turns', async () => {
+  const recorded = { read: () => 'x'.repeat(100_000) }
+  const submitted = Array.from({ length: 40 }, (_, at) => {
+    return { kind: 'recorded', executionId: `${at}` } as const
+  })
+  const reader = new AnswerStream(submitted, recorded, false).body.getReader()
+  let parts = 0
+  let most = 0
+  let isReading = true
+  const turn = () => {
+    most = Math.max(most, parts)
+    parts = 0
+    if (isReading) setImmediate(turn)
+  }
+  turn()
+  for (let next = await reader.read(); !next.done; next = await reader.read()) parts += 1
+  isReading = false
+  turn()
+  expect(most).toBeLessThanOrEqual(8)
+})

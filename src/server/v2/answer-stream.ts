@@ -11,6 +11,8 @@ import type { LiveReader } from './live-output.ts'
 const MAX_WAITING = 1_048_576
 /** So many characters, and one line more, are handed over at once. */
 const PART = 65_536
+/** So many parts, then the event loop has a turn. */
+const PARTS_AT_ONCE = 8
 
 export interface Recorded {
   /** The result as a line, told as a replay or not. */
@@ -40,6 +42,7 @@ export class AnswerStream {
   readonly #count: number
   #left: number
   #waiting = 0
+  #parts = 0
   #wake: (() => void) | null = null
 
   /** `canBeLive`: whether output is told as it is printed, to those who want it. */
@@ -87,6 +90,12 @@ export class AnswerStream {
   }
 
   async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    // A reader who takes all that a chatty command prints must not keep others waiting.
+    if (this.#parts === PARTS_AT_ONCE) {
+      await new Promise(setImmediate)
+      this.#parts = 0
+    }
+    this.#parts += 1
     for (let text = this.#take(); ; text = this.#take()) {
       if (text !== '') controller.enqueue(this.#encoder.encode(text))
       if (this.#left === 0) controller.close()
