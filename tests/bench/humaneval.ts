@@ -1,11 +1,12 @@
 /**
  * HumanEval through the whole stack against the same programs run bare at the same concurrency.
  *
- *     bun tests/bench/humaneval.ts [calls.jsonl] [--pairs 9] [--slots 8]
+ *     bun tests/bench/humaneval.ts [calls.jsonl] [--pairs 9] [--slots 8] [--on-disk]
  *
  * Stack: first call to last result of the job's 164 trajectories (write the program, run it) over one executor, one
  * server and `--slots` slots, which are emptied between two trajectories. Bare: `xargs -P` over the same programs.
  * Plain: the same, each in a bubblewrap with the arguments of our sandboxes and nothing else: what isolation costs here.
+ * With `--on-disk` the server's ledger is there before a call begins (have TMPDIR on a disk).
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,7 +20,11 @@ import { bwrapArgs } from '../../src/server/sandbox/bwrap-args.ts'
 import { prepareIsolation } from '../../src/server/sandbox/prepare-isolation.ts'
 
 const { values, positionals } = parseArgs({
-  options: { pairs: { type: 'string', default: '9' }, slots: { type: 'string', default: '8' } },
+  options: {
+    pairs: { type: 'string', default: '9' },
+    slots: { type: 'string', default: '8' },
+    'on-disk': { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 })
 const [file = join(import.meta.dir, '../../../shared/data/humaneval.calls.jsonl')] = positionals
@@ -36,7 +41,12 @@ for (const line of (await Bun.file(file).text()).split('\n').filter(Boolean)) {
 
 /** Seconds, and how many calls succeeded. */
 async function throughStack(): Promise<{ readonly seconds: number; readonly succeeded: number }> {
-  await using server = await startSandboxServer({ slots: slotCount })
+  using stack = new DisposableStack()
+  const dataDir = stack.adopt(mkdtempSync(join(tmpdir(), 'humaneval-data-')), remove)
+  await using server = await startSandboxServer({
+    slots: slotCount,
+    ...(values['on-disk'] ? { dataDir } : {}),
+  })
   await using executor = new SandboxExecutor()
   const waiting = [...trajectories.values()]
   let succeeded = 0
@@ -54,6 +64,10 @@ async function throughStack(): Promise<{ readonly seconds: number; readonly succ
   }
   await Promise.all(executor.slots(server.url, slotCount).map(work))
   return { seconds: (performance.now() - begin) / 1000, succeeded }
+}
+
+function remove(dir: string): void {
+  rmSync(dir, { recursive: true, force: true })
 }
 
 /** Seconds for all programs, each run by `command`, in which `{}` is the number of the program. */
@@ -128,8 +142,8 @@ try {
     console.log(kinds.map((kind) => `${kind} ${found[kind].at(-1)?.toFixed(2)} s`).join(', '))
   }
 } finally {
-  rmSync(dir, { recursive: true, force: true })
-  rmSync(systemDir, { recursive: true, force: true })
+  remove(dir)
+  remove(systemDir)
 }
 const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN
 const ratio = (over: readonly number[], under: readonly number[]) =>

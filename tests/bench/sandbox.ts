@@ -1,14 +1,19 @@
 /**
  * What a sandbox costs a short command, through the whole stack: client, HTTP, server.
  *
- *     bun tests/bench/sandbox.ts [--rounds 5] [--seconds 1.5] [--slots 1,16,64] [--json]
+ *     bun tests/bench/sandbox.ts [--rounds 5] [--seconds 1.5] [--slots 1,16,64] [--on-disk]
  *
  * Three servers, each a process of its own: `ready` (the next sandbox waits), `fresh` (bubblewrap is started by the call)
  * and `bare` (isolation none). Rounds are interleaved; what counts on a machine that is not quiet are the ratios.
  *
  * Paced, each slot makes one call every so many milliseconds: every 25 where `bare` can do that, and at a third of what
- * `bare` and half of what `fresh` did when saturated. `offered` is what was asked for, per second: where less was done, calls waited, and p50 tells the queue.
+ * `bare` and half of what `fresh` did when saturated. `offered` is what was asked for, per second: where less was done,
+ * calls waited, and p50 tells the queue. With `--on-disk` the servers have data directories, and so ledgers, that stay: what
+ * begins is on the disk before it does (have TMPDIR on one).
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as v from 'valibot'
 import { SandboxExecutor } from '../../mod.ts'
@@ -26,8 +31,10 @@ interface Measured {
 }
 
 /** The process that serves; ends with its stdin. */
-async function serve(kind: Kind, slots: number): Promise<void> {
-  const options = { slots, isolation: kind === 'bare' ? 'none' : 'bubblewrap' } as const
+async function serve(kind: Kind, slots: number, isOnDisk: boolean): Promise<void> {
+  const dataDir = isOnDisk ? mkdtempSync(join(tmpdir(), 'sandbox-bench-')) : undefined
+  const isolation = kind === 'bare' ? 'none' : 'bubblewrap'
+  const options = { slots, isolation, ...(dataDir === undefined ? {} : { dataDir }) } as const
   const internals = kind === 'fresh' ? { ready: { maxWaiting: 0, idleMs: 30_000 } } : {}
   const sandbox = await createSandbox(options, internals)
   const server = Bun.serve({
@@ -39,10 +46,16 @@ async function serve(kind: Kind, slots: number): Promise<void> {
   await Bun.stdin.text()
   await sandbox.stop()
   await server.stop(true)
+  if (dataDir !== undefined) rmSync(dataDir, { recursive: true })
 }
 
-async function startServer(kind: Kind, slots: number) {
-  const argv = [process.execPath, import.meta.path, 'serve', kind, String(slots)]
+interface Setting {
+  readonly slots: number
+  readonly isOnDisk: boolean
+}
+
+async function startServer(kind: Kind, { slots, isOnDisk }: Setting) {
+  const argv = [process.execPath, import.meta.path, 'serve', kind, String(slots), String(isOnDisk)]
   const child = Bun.spawn(argv, { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' })
   const { value } = await child.stdout.getReader().read()
   const { url } = v.parse(v.object({ url: v.string() }), JSON.parse(new TextDecoder().decode(value)))
@@ -85,13 +98,14 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
-async function compare(slots: number, mode: string, paceMs: number, rounds: number, seconds: number) {
+async function compare(setting: Setting, mode: string, paceMs: number, rounds: number, seconds: number) {
+  const { slots } = setting
   const found: Record<Kind, Measured[]> = { bare: [], fresh: [], ready: [] }
   for (let round = 0; round < rounds; round++) {
     // Another order each time, so that none is always the one after a break.
     for (let at = 0; at < kinds.length; at++) {
       const kind = kinds[(round + at) % kinds.length] ?? 'bare'
-      const server = await startServer(kind, slots)
+      const server = await startServer(kind, setting)
       await measure(server.url, slots, paceMs, 0.3)
       found[kind].push(await measure(server.url, slots, paceMs, seconds))
       await server.stop()
@@ -126,13 +140,20 @@ async function main(): Promise<void> {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '1.5' },
       slots: { type: 'string', default: '1,16,64' },
+      'on-disk': { type: 'boolean', default: false },
     },
   })
   const show = (_key: string, value: unknown) =>
     typeof value === 'number' ? Math.round(value * 100) / 100 : value
   for (const slots of values.slots.split(',').map(Number)) {
     const run = async (mode: string, paceMs: number) => {
-      const line = await compare(slots, mode, paceMs, Number(values.rounds), Number(values.seconds))
+      const line = await compare(
+        { slots, isOnDisk: values['on-disk'] },
+        mode,
+        paceMs,
+        Number(values.rounds),
+        Number(values.seconds),
+      )
       console.log(JSON.stringify(line, show))
       return line
     }
@@ -144,6 +165,6 @@ async function main(): Promise<void> {
   }
 }
 
-const [command, kind, slots] = process.argv.slice(2)
-if (command === 'serve') await serve(v.parse(v.picklist(kinds), kind), Number(slots))
+const [command, kind, slots, isOnDisk] = process.argv.slice(2)
+if (command === 'serve') await serve(v.parse(v.picklist(kinds), kind), Number(slots), isOnDisk === 'true')
 else await main()
