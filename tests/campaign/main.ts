@@ -6,10 +6,11 @@
  *
  * The second form takes each mechanism away in a copy of the tree, and shows that its test notices. Exit code 1 when one falls short. Nothing is written into the tree, and nothing may be left in the temporary directory.
  */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { openDirectory } from '../support/temporary-directory.ts'
 import { type Check, type Findings, isPassed, parseFindings } from './check.ts'
 import { mutationTable, tryMutations, type Verdict } from './mutations/mutate.ts'
 import { checks, promises } from './rows.ts'
@@ -67,7 +68,7 @@ async function findingsOf(check: Check, place: string, quick: boolean): Promise<
 }
 
 async function lineOf(check: Check, quick: boolean): Promise<Line> {
-  const place = mkdtempSync(join(tmpdir(), `campaign-${check.name}-`))
+  const place = openDirectory(tmpdir(), `campaign-${check.name}-`)
   const began = performance.now()
   try {
     const found = await findingsOf(check, place, quick)

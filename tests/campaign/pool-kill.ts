@@ -3,12 +3,13 @@
  * SIGKILL in the middle. Every call must settle truthfully, trajectories elsewhere must not notice, and no workspace may
  * ever have two owners. `bun tests/campaign/pool-kill.ts [trajectories]`
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ExecutionResult, type PoolEvent, SlotPool, staticDiscovery } from '../../mod.ts'
 import { hasBubblewrap } from '../server/support.ts'
 import { type ServeProcess, startServe } from '../support/serve-process.ts'
+import { openDirectory } from '../support/temporary-directory.ts'
 import { atLeast, type Check, exactly, runAlone } from './check.ts'
 
 const callsEach = 5
@@ -33,7 +34,7 @@ export interface PoolReport {
 
 /** Runs it all; nothing is left of it. */
 export async function runPoolCampaign(campaign: PoolCampaign): Promise<PoolReport> {
-  const place = mkdtempSync(join(tmpdir(), 'pool-kill-'))
+  const place = openDirectory(tmpdir(), 'pool-kill-')
   const { slots, isolation } = campaign
   const start = () => startServe(['--slots', String(slots)], { isolation, env: { TMPDIR: place } })
   const servers = await Promise.all(Array.from({ length: campaign.containers }, start))

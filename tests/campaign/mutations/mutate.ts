@@ -2,19 +2,11 @@
  * Takes each mechanism away in a copy of the tree, and runs the test that must notice. First that test must pass with the
  * mechanism in its place. The working tree is not touched.
  */
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { hasBubblewrap } from '../../server/support.ts'
+import { openDirectory } from '../../support/temporary-directory.ts'
 import { clientMutations } from './client.ts'
 import { type Mutation, mutated } from './mutation.ts'
 import { serverMutations } from './server.ts'
@@ -34,7 +26,7 @@ export interface Verdict {
 
 /** The tree, in a directory of its own. */
 class Copy implements Disposable {
-  readonly #place = mkdtempSync(join(tmpdir(), 'mutations-'))
+  readonly #place = openDirectory(tmpdir(), 'mutations-')
   readonly #root = join(this.#place, 'tree')
 
   constructor() {
@@ -51,7 +43,7 @@ class Copy implements Disposable {
 
   /** Why the tests fail; undefined when they pass. */
   async failure(tests: readonly string[]): Promise<string | undefined> {
-    const place = mkdtempSync(join(this.#place, 'tmp-'))
+    const place = openDirectory(this.#place, 'tmp-')
     const child = Bun.spawn([process.execPath, 'test', '--timeout', '30000', ...tests], {
       cwd: this.#root,
       env: { ...process.env, TMPDIR: place },

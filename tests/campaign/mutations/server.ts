@@ -74,11 +74,11 @@ export const serverMutations: readonly Mutation[] = [
     tests: ['tests/server/bwrap-args.test.ts'],
   },
   {
-    mechanism: 'sandboxes die with the server: the holder watches its line',
-    file: 'src/server/sandbox/holder.pl',
-    find: 'exit 0 if vec($byte, 0, 8) == 0;',
-    replace: 'sleep 60 if vec($byte, 0, 8) == 0;',
-    tests: ['tests/server/holder.test.ts', '-t', 'goes with the server'],
+    mechanism: 'a sandbox that is made when the server has died ends by itself',
+    file: 'src/server/sandbox/inside.ts',
+    find: 'COMMAND_FD} || exit 125`',
+    replace: 'COMMAND_FD} || exec sleep 60`',
+    tests: ['tests/server/crash.test.ts', '-t', 'while a sandbox is made'],
     needs: 'bubblewrap',
   },
   {
@@ -94,13 +94,6 @@ export const serverMutations: readonly Mutation[] = [
     find: 'resolve: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS',
     replace: 'resolve: RESOLVE_NO_MAGICLINKS',
     tests: ['tests/server/files.test.ts'],
-  },
-  {
-    mechanism: 'magic links are not followed',
-    file: 'src/server/files/open-beneath.ts',
-    find: 'resolve: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS',
-    replace: 'resolve: RESOLVE_BENEATH',
-    tests: ['tests/server/files.test.ts', 'tests/server/files-corpus.test.ts'],
   },
   {
     mechanism: 'what is no regular file is not opened',
@@ -230,10 +223,9 @@ export const serverMutations: readonly Mutation[] = [
   },
   {
     mechanism: 'capabilities are dropped',
-    file: 'src/server/sandbox/holder.pl',
-    find: '    call capset => pack(\'L l\', CAPABILITIES, 0), "\\0" x 24;\n',
-    replace: '',
-    tests: ['tests/server/isolation.test.ts', '-t', 'no capability'],
-    needs: 'bubblewrap',
+    file: 'src/server/sandbox/bwrap-args.ts',
+    find: "...['--cap-drop', 'ALL', '--uid'",
+    replace: "...['--uid'",
+    tests: ['tests/server/bwrap-args.test.ts'],
   },
 ]
