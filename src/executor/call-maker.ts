@@ -56,6 +56,7 @@ export class CallMaker {
     // Field by field, and once: objects on the way cost more than all the rest of this.
     return new ExecutionCall({
       executionId,
+      hasChosenId: options.executionId !== undefined,
       slot: runner,
       tool,
       route: '/execute',

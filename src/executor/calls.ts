@@ -56,12 +56,13 @@ export function needsOf(
 
 /** A call that goes alone: its body names the slot and what is asked of it. */
 export function aloneRequest(
-  parts: Omit<CallRequest, 'lane' | 'needs' | 'body' | 'bytes' | 'live'>,
+  parts: Omit<CallRequest, 'hasChosenId' | 'lane' | 'needs' | 'body' | 'bytes' | 'live'>,
   body: object,
 ): CallRequest {
   const text = stringified({ slot_id: parts.slot.slotId, ...body })
   return {
     ...parts,
+    hasChosenId: false,
     lane: aloneLane,
     needs: parts.file === undefined ? nothing : fileNeeds,
     body: text,

@@ -59,6 +59,7 @@ export interface FileRequest {
 /** What a call is made of. */
 export interface CallRequest {
   readonly executionId: string
+  readonly hasChosenId: boolean
   readonly slot: CallSlot
   readonly tool: string
   readonly route: Call['route']
@@ -107,6 +108,10 @@ export abstract class PendingCall
 
   get executionId(): string {
     return this.#request.executionId
+  }
+
+  get hasChosenId(): boolean {
+    return this.#request.hasChosenId
   }
 
   get slot(): CallSlot {

@@ -4,6 +4,8 @@ import type { ExecutionIds } from './execution-ids.ts'
 /** What a {@link Registry} keeps of a call. */
 export interface Registered {
   readonly executionId: string
+  /** Its caller chose the id. */
+  readonly hasChosenId: boolean
   /** Its index among those under way; undefined for one that is not. A Map by id costs five times as much. */
   seat: number | undefined
 }
@@ -11,7 +13,6 @@ export interface Registered {
 /** Calls under way, in no order. Coming and leaving are O(1). */
 export class Registry<T extends Registered> {
   readonly #calls: T[] = []
-  /** Those of the callers' own choice. */
   readonly #chosenIds = new Set<string>()
   readonly #ids: ExecutionIds
 
@@ -30,7 +31,7 @@ export class Registry<T extends Registered> {
 
   add(call: T): void {
     call.seat = this.#calls.push(call) - 1
-    if (!this.#ids.isOwn(call.executionId)) this.#chosenIds.add(call.executionId)
+    if (call.hasChosenId) this.#chosenIds.add(call.executionId)
   }
 
   has(call: T): boolean {
@@ -39,8 +40,8 @@ export class Registry<T extends Registered> {
 
   /** Whether a call of this id is under way. */
   hasId(executionId: string): boolean {
-    if (!this.#ids.isOwn(executionId)) return this.#chosenIds.has(executionId)
-    return this.#calls.some((call) => call.executionId === executionId)
+    if (this.#chosenIds.has(executionId)) return true
+    return this.#ids.isOwn(executionId) && this.#calls.some((call) => call.executionId === executionId)
   }
 
   /** The last one takes its seat. */
@@ -53,6 +54,6 @@ export class Registry<T extends Registered> {
       last.seat = seat
     }
     call.seat = undefined
-    if (!this.#ids.isOwn(call.executionId)) this.#chosenIds.delete(call.executionId)
+    if (call.hasChosenId) this.#chosenIds.delete(call.executionId)
   }
 }

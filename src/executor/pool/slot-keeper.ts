@@ -72,7 +72,7 @@ export class SlotKeeper {
     const parts = {
       slot: runner,
       tool: 'reset',
-      executionId: crypto.randomUUID(),
+      executionId: core.ids.next(),
       timeoutMs,
       signal: undefined,
     }
