@@ -23,6 +23,8 @@ export class Recorder {
   readonly #seen = new WeakMap<object, Seen>()
   readonly #taken = new TakenEdges()
   readonly #states = new Map<string, string>()
+  /** Of snapshots that many actors share. */
+  readonly #texts = new WeakMap<object, string>()
   readonly #now: () => number
   #actors = 0
 
@@ -75,7 +77,7 @@ export class Recorder {
   }
 
   #begin(actorRef: ActorRefLike): Seen {
-    const snapshot: unknown = actorRef.getSnapshot()
+    const snapshot: object = actorRef.getSnapshot()
     const seen = { actor: this.#actors++, pending: [], state: this.#stateOf(snapshot) }
     this.#seen.set(actorRef, seen)
     const { actor, state } = seen
@@ -85,17 +87,24 @@ export class Recorder {
   }
 
   /** Equal states are the same string, so that a record holds no new one. */
-  #stateOf(snapshot: unknown): string {
+  #stateOf(snapshot: object): string {
+    const shared = this.#texts.get(snapshot)
+    if (shared !== undefined) return shared
     const text = stateText(snapshot)
-    const known = this.#states.get(text)
-    if (known !== undefined) return known
-    this.#states.set(text, text)
-    return text
+    const known = this.#states.get(text) ?? text
+    this.#states.set(text, known)
+    this.#texts.set(snapshot, known)
+    return known
   }
 }
 
 function takePending({ pending }: Seen, event: object): Step | undefined {
-  const index = pending[0]?.event === event ? 0 : pending.findIndex((each) => each.event === event)
+  const [first] = pending
+  if (first?.event === event) {
+    pending.shift()
+    return first.step
+  }
+  const index = pending.findIndex((each) => each.event === event)
   return index < 0 ? undefined : pending.splice(index, 1)[0]?.step
 }
 
@@ -103,16 +112,15 @@ function idOf(actorRef: object): string {
   return 'id' in actorRef ? String(actorRef.id) : '?'
 }
 
-function chartNameOf(snapshot: unknown): string {
-  if (typeof snapshot !== 'object' || snapshot === null || !('machine' in snapshot)) return 'actor'
+function chartNameOf(snapshot: object): string {
+  if (!('machine' in snapshot)) return 'actor'
   const { machine } = snapshot
   return typeof machine === 'object' && machine !== null && 'id' in machine ? String(machine.id) : 'actor'
 }
 
 /** `{borrowed: 'executing'}` as `borrowed.executing`; regions side by side, with a space between. */
-function stateText(snapshot: unknown): string {
-  if (typeof snapshot !== 'object' || snapshot === null || !('value' in snapshot)) return ''
-  return valueText('', snapshot.value)
+function stateText(snapshot: object): string {
+  return 'value' in snapshot ? valueText('', snapshot.value) : ''
 }
 
 function valueText(prefix: string, value: unknown): string {

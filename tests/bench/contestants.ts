@@ -1,6 +1,6 @@
 /** Ways to make the same calls. Each `call` is one tool call: it resolves with what its client gives, the output in it. */
 import { type ExecuteOptions, SandboxExecutor, SlotPool, staticDiscovery } from '../../mod.ts'
-import { startInspector } from '../../src/inspector/mod.ts'
+import { type Inspector, startInspector } from '../../src/inspector/mod.ts'
 import { batshit, dataloader, fetchPerCall, handBatched, kyPerCall } from './peers.ts'
 
 export interface Contestant extends AsyncDisposable {
@@ -50,7 +50,8 @@ export const entries: readonly Entry[] = [
     make: (url, inFlight) => ours(() => undefined)(`${url}/extended`, inFlight),
   },
   { name: '`pool.execute`', work: many, make: throughPool },
-  { name: '`execute`, inspector attached', work: many, make: inspected },
+  { name: '`execute`, inspector attached', work: many, make: (url, inFlight) => inspected(url, inFlight) },
+  { name: '`execute`, inspector with a viewer', work: many, make: viewed },
 ]
 
 function ours(
@@ -98,16 +99,30 @@ async function throughPool(url: string, inFlight: number): Promise<Contestant> {
   return { call, [Symbol.asyncDispose]: close }
 }
 
-async function inspected(url: string, inFlight: number): Promise<Contestant> {
+/** The viewer reads all that the page would, in a process of its own; it draws nothing. */
+async function viewed(url: string, inFlight: number): Promise<Contestant> {
   const inspector = await startInspector()
-  const executor = new SandboxExecutor({ inspect: inspector.inspect })
+  const reading = `for await (const chunk of (await fetch('${inspector.url}events')).body) if (!chunk) break`
+  const viewer = Bun.spawn([process.execPath, '-e', reading], { stdout: 'ignore', stderr: 'ignore' })
+  const { call, ...rest } = await inspected(url, inFlight, inspector)
+  const close = async () => {
+    await rest[Symbol.asyncDispose]()
+    viewer.kill()
+    await viewer.exited
+  }
+  return { call, [Symbol.asyncDispose]: close }
+}
+
+async function inspected(url: string, inFlight: number, inspector?: Inspector): Promise<Contestant> {
+  const watching = inspector ?? (await startInspector())
+  const executor = new SandboxExecutor({ inspect: watching.inspect })
   const inner = fromExecutor(executor, url, inFlight, () => undefined, 'write_file', {
     path: 'a',
     content: 'b',
   })
   const close = async () => {
     await inner[Symbol.asyncDispose]()
-    await inspector.stop()
+    await watching.stop()
   }
   return { call: inner.call, [Symbol.asyncDispose]: close }
 }
