@@ -50,11 +50,6 @@ async function compile(): Promise<void> {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   if ((await exited) !== 0) throw new Error('Cannot build the package: tsc failed')
-  // tsc writes './a.js' for './a.ts' in JavaScript, and leaves it in declarations. As long as before: their maps hold.
-  for (const path of new Bun.Glob('**/*.d.ts').scanSync({ cwd: dist, absolute: true })) {
-    const text = await Bun.file(path).text()
-    await Bun.write(path, text.replace(/((?:from |import\()['"]\.[^'"]*\.)ts(?=['"])/g, '$1js'))
-  }
 }
 
 /** What the code reads when it runs lies where it looks for it: beside it. */
