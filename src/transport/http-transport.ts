@@ -44,16 +44,28 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
       ...options.headers,
       ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
     },
-    ...(options.fetch === undefined ? {} : { fetch: withFetch(options.fetch) }),
   })
+  const sender = { client, fetch: fetchWith(options.fetch) }
   return {
-    exchange: (request) => exchange(client, request),
-    stream: (request) => stream(client, request),
+    exchange: (request) => exchange(sender, request),
+    stream: (request) => stream(sender, request),
   }
 }
 
-async function exchange<T>(client: KyInstance, request: TransportRequest<T>): Promise<Exchange<T>> {
-  const response = await send(client, request)
+/** What requests are sent by. */
+interface Sender {
+  readonly client: KyInstance
+  readonly fetch: (request: Request, signal: AbortSignal) => Promise<Response>
+}
+
+function fetchWith(handler: Fetch | undefined): Sender['fetch'] {
+  return handler === undefined
+    ? (request, signal) => fetch(request, { signal })
+    : (request, signal) => handler(new Request(request, { signal }))
+}
+
+async function exchange<T>(sender: Sender, request: TransportRequest<T>): Promise<Exchange<T>> {
+  const response = await send(sender, request)
   if (!(response instanceof Response)) return response
   const { status } = response
   try {
@@ -73,8 +85,8 @@ async function exchange<T>(client: KyInstance, request: TransportRequest<T>): Pr
   }
 }
 
-async function stream(client: KyInstance, request: StreamRequest): Promise<Streamed> {
-  const response = await send(client, request)
+async function stream(sender: Sender, request: StreamRequest): Promise<Streamed> {
+  const response = await send(sender, request)
   if (!(response instanceof Response)) return response
   const { status, headers } = response
   if (response.ok) return { kind: 'ok', status, headers, body: response.body ?? new Blob().stream() }
@@ -93,11 +105,12 @@ type Unanswered = Extract<Exchange<never>, { kind: 'not-sent' | 'broken' | 'abor
 /** What both kinds of requests are made of. */
 type Sendable = Pick<StreamRequest, 'method' | 'url' | 'headers' | 'body' | 'signal'>
 
-async function send(client: KyInstance, request: Sendable): Promise<Response | Unanswered> {
+async function send(sender: Sender, request: Sendable): Promise<Response | Unanswered> {
   try {
-    return await client(request.url, {
+    return await sender.client(request.url, {
       method: request.method,
-      signal: request.signal,
+      // Around ky, which would make a controller of its own and a signal of both.
+      fetch: (made) => sender.fetch(asRequest(made), request.signal),
       headers: {
         ...(typeof request.body === 'string' ? { 'content-type': 'application/json' } : {}),
         ...request.headers,
@@ -145,8 +158,7 @@ function tooLarge(request: TransportRequest<unknown>): string {
   return `The answer of ${request.url} is larger than ${request.maxBytes} bytes`
 }
 
-/** ky calls `fetch(request, init)`; a handler takes the request alone. */
-function withFetch(handler: Fetch): (input: RequestInfo | URL, init?: RequestInit) => Promise<Response> {
-  return (input, init) =>
-    handler(input instanceof Request && init === undefined ? input : new Request(input, init))
+/** ky hands over the request it made. */
+function asRequest(made: RequestInfo | URL): Request {
+  return made instanceof Request ? made : new Request(made)
 }
