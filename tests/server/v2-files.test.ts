@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { filesRoute } from '../../src/protocol/routes.ts'
 import { startSandboxServer } from '../../src/server/start-server.ts'
 import { wantedRange } from '../../src/server/v2/files/byte-range.ts'
+import { scrape } from './scrape.ts'
 import { baseUrl, bash, eventually, slotWorkspace, useSandboxes } from './support.ts'
 import { begun, command, postV2, resultsOf } from './v2-support.ts'
 
@@ -73,21 +74,32 @@ describe('PUT', () => {
     expect(readdirSync(join(workspace, '../.sandbox-slots/trash'))).toEqual([])
   })
 
-  test.each(['with its length', 'in chunks'])('of a body that is cut changes nothing: %s', async (kind) => {
-    await using server = await startSandboxServer({ slots: 1, isolation: 'none' })
-    const slots = await (await fetch(`${server.url}/slots`)).json()
-    const workspace: string = slots.slots[0].workspace_dir
-    writeFileSync(join(workspace, 'f'), 'old')
-    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
-    const how =
-      kind === 'in chunks' ? 'Transfer-Encoding: chunked\r\n\r\n3\r\nnew\r\n' : 'Content-Length: 9\r\n\r\nnew'
-    socket.write(`PUT /files/slot_0/f HTTP/1.1\r\nHost: ${server.addr}\r\n${how}`)
-    const trash = join(workspace, '../.sandbox-slots/trash')
-    expect(await eventually(() => readdirSync(trash).length === 1)).toBe(true)
-    socket.destroy()
-    expect(await eventually(() => readdirSync(trash).length === 0)).toBe(true)
-    expect(readFileSync(join(workspace, 'f'), 'utf8')).toBe('old')
-  })
+  test.each(['with its length', 'in chunks'])(
+    'of a body that is cut changes nothing, and is no fault of the server: %s',
+    async (kind) => {
+      await using server = await startSandboxServer({ slots: 1, isolation: 'none' })
+      const slots = await (await fetch(`${server.url}/slots`)).json()
+      const workspace: string = slots.slots[0].workspace_dir
+      writeFileSync(join(workspace, 'f'), 'old')
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+      const how =
+        kind === 'in chunks'
+          ? 'Transfer-Encoding: chunked\r\n\r\n3\r\nnew\r\n'
+          : 'Content-Length: 9\r\n\r\nnew'
+      socket.write(`PUT /files/slot_0/f HTTP/1.1\r\nHost: ${server.addr}\r\n${how}`)
+      const trash = join(workspace, '../.sandbox-slots/trash')
+      expect(await eventually(() => readdirSync(trash).length === 1)).toBe(true)
+      socket.destroy()
+      expect(await eventually(() => readdirSync(trash).length === 0)).toBe(true)
+      expect(readFileSync(join(workspace, 'f'), 'utf8')).toBe('old')
+      const answered = async (status: number) => {
+        const samples = scrape(await (await fetch(`${server.url}/metrics`)).text())
+        return samples.get(`sandbox_slots_http_requests_total{route="/files",status="${status}"}`)
+      }
+      // The client's doing, not the server's.
+      expect([await answered(400), await answered(500)]).toEqual([1, undefined])
+    },
+  )
 })
 
 describe('GET', () => {

@@ -7,7 +7,7 @@ import { errorAnswer, plainText, refusal } from '../../http/answers.ts'
 import type { Slot } from '../../slot-table.ts'
 import { download } from './download.ts'
 import { FileHashes } from './file-hashes.ts'
-import { TooLarge, upload } from './upload.ts'
+import { BodyCut, TooLarge, upload } from './upload.ts'
 
 export const filesPrefix = '/files/'
 
@@ -53,6 +53,9 @@ export class FilesRoute {
   #trouble(thrown: unknown, path: string): Response {
     if (thrown instanceof TooLarge) {
       return refusal(413, 'too_large', `Cannot write ${path}: the limit is ${this.#maxBytes} bytes`)
+    }
+    if (thrown instanceof BodyCut) {
+      return refusal(400, 'invalid_request', `Cannot write ${path}: the body was cut (${thrown.message})`)
     }
     if (!(thrown instanceof PathError))
       return errorAnswer(500, `The server failed: ${describeThrown(thrown)}`)

@@ -1,5 +1,6 @@
 /** `PUT /files/{slot}/{path}`: a file from a stream, in one step. */
 import { join, relative } from 'node:path'
+import { describeThrown } from '../../../errors.ts'
 import type { ServerContext } from '../../calls.ts'
 import { openIfThere } from '../../files/open-directory.ts'
 import { placeStaged, stageFile } from '../../files/write-file.ts'
@@ -11,9 +12,14 @@ export class TooLarge extends Error {
   override name = 'TooLarge'
 }
 
+/** The client went away in the middle of its body. */
+export class BodyCut extends Error {
+  override name = 'BodyCut'
+}
+
 /**
  * The body goes beside the workspace while the slot's call runs on; then it waits for its turn, and takes its place whole.
- * Throws a PathError, TooLarge, or what cut the body, and has changed nothing then.
+ * Throws a PathError, TooLarge or BodyCut, and has changed nothing then.
  */
 export async function upload(
   request: Request,
@@ -48,11 +54,19 @@ class Counted implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    for await (const piece of this.#request.body ?? []) {
+    for await (const piece of this.#pieces()) {
       this.#bytes += piece.length
       if (this.#bytes > this.#maxBytes) throw new TooLarge()
       this.#hasher.update(piece)
       yield piece
+    }
+  }
+
+  async *#pieces(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* this.#request.body ?? []
+    } catch (thrown) {
+      throw new BodyCut(describeThrown(thrown), { cause: thrown })
     }
   }
 
