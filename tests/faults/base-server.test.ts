@@ -3,12 +3,13 @@
  * outside the server, to which each command appends its executionId. `FAULT_STEP=1` takes every offset.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ExecutionResult, type Fetch, SandboxExecutor } from '../../mod.ts'
 import { type Direction, type Fault, startFaultProxy } from '../support/fault-proxy.ts'
 import { type RealServer, startRealServer } from '../support/real-server.ts'
+import { executionsIn } from './extended-histories.ts'
 
 const step = Number(process.env.FAULT_STEP ?? 53)
 const timeoutMs = 1_000
@@ -78,16 +79,9 @@ function cuts(direction: Direction, bytes: number): Fault[] {
   )
 }
 
-/** How often each call ran, by the witness. */
-function executions(): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const id of readFileSync(witness, 'utf8').split('\n')) counts.set(id, (counts.get(id) ?? 0) + 1)
-  return counts
-}
-
 /** What is not as promised: rows 3, 5 and 7. */
 function violations(histories: readonly History[]): string[] {
-  const ran = executions()
+  const ran = executionsIn(witness)
   return histories.flatMap(({ fault, results, posts }) =>
     results.flatMap(({ executionId, outcome, failure }) => {
       const count = ran.get(executionId) ?? 0

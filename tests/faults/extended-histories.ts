@@ -1,22 +1,45 @@
 /** Calls to an extended server through a proxy that breaks things, and what must hold of them. */
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type ExecutionResult, type Fetch, SandboxExecutor } from '../../mod.ts'
 import { startExtendedServer } from '../support/extended-server.ts'
+import type { EndingFault } from '../support/fault-plan.ts'
 import { type Direction, type Fault, startFaultProxy } from '../support/fault-proxy.ts'
+import { startRealServer } from '../support/real-server.ts'
 
 const timeoutMs = 1_000
 
-/** The client's times pass ten times as fast, so that stalls and pauses do not take seconds. */
-export const fastClock = {
-  now: () => performance.now() * 10,
-  setTimeout: (task: () => void, ms: number) => setTimeout(task, ms / 10),
-  clearTimeout: (timer: unknown) => clearTimeout(timer as Timer),
+/** The client's times pass so many times as fast, so that stalls and pauses do not take seconds. */
+function clockOf(speed: number) {
+  return {
+    now: () => performance.now() * speed,
+    setTimeout: (task: () => void, ms: number) => setTimeout(task, ms / speed),
+    clearTimeout: (timer: unknown) => clearTimeout(timer as Timer),
+  }
 }
+
+export const fastClock = clockOf(10)
+/** After a stall a part of its time is left to ask again: enough on a machine that is busy. */
+const stallClock = clockOf(5)
 
 export interface History {
   readonly fault: Fault
   readonly results: readonly ExecutionResult[]
   /** How often each call ran, by the witness. */
   readonly ran: readonly number[]
+  /** Of the longest message that passed the proxy. */
+  readonly bytes: Readonly<Record<Direction, number>>
+}
+
+/** A server, and the witness of what has run on it. */
+export interface Ground extends AsyncDisposable {
+  readonly url: string
+  /** What to run, so that the witness sees it and it prints `ran` and its id. */
+  command(executionId: string): string
+  /** Executions by their id. */
+  ran(): ReadonlyMap<string, number>
+  replace?(by: 'base' | 'empty'): void
 }
 
 export interface Setting {
@@ -25,14 +48,65 @@ export interface Setting {
   readonly calls: number
   /** The server is another one after the first POST. */
   readonly replacedBy?: 'base' | 'empty'
+  /** Default: an extended server in memory, for each fault one. */
+  readonly ground?: () => Ground
+}
+
+/** The witness is what its calls run, not the server. */
+function inMemory(): Ground {
+  const ran = new Map<string, number>()
+  const server = startExtendedServer({
+    run: ({ args }) => {
+      const id = String(args.command)
+      ran.set(id, (ran.get(id) ?? 0) + 1)
+      return { output: `ran ${id}` }
+    },
+  })
+  return {
+    url: server.url,
+    command: (executionId) => executionId,
+    ran: () => ran,
+    replace: (by) => server.replace(by),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  }
+}
+
+/** Our own server, for any number of faults; each command appends its id to a file. */
+export async function startOwn(): Promise<AsyncDisposable & { readonly ground: Ground }> {
+  const directory = mkdtempSync(join(tmpdir(), 'sandbox-slots-witness-'))
+  const witness = join(directory, 'witness')
+  appendFileSync(witness, '')
+  const server = await startRealServer({ slots: 4, level: 'extended' })
+  const ground: Ground = {
+    url: server.url,
+    command: (id) => `echo ${id} >> '${witness}'; echo ran ${id}`,
+    ran: () => executionsIn(witness),
+    // It is for other faults too.
+    [Symbol.asyncDispose]: async () => {},
+  }
+  return {
+    ground,
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]()
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+/** How often each call ran, by the witness. */
+export function executionsIn(witness: string): Map<string, number> {
+  const ran = new Map<string, number>()
+  for (const id of readFileSync(witness, 'utf8').split('\n')) ran.set(id, (ran.get(id) ?? 0) + 1)
+  return ran
 }
 
 /** A batch through one fault, which strikes its first POST. */
-async function run(fault: Fault, { fresh, calls, replacedBy }: Setting): Promise<History> {
-  await using server = startExtendedServer({ run: ({ args }) => ({ output: `ran ${String(args.command)}` }) })
+async function run(fault: Fault, setting: Setting): Promise<History> {
+  const { fresh, calls, replacedBy } = setting
+  await using ground = (setting.ground ?? inMemory)()
   let posts = 0
   await using proxy = await startFaultProxy({
-    target: server.url,
+    target: ground.url,
     plan: {
       request: ({ method }) => {
         if (method === 'POST') posts += 1
@@ -47,25 +121,38 @@ async function run(fault: Fault, { fresh, calls, replacedBy }: Setting): Promise
       retry: { delayMs: 100 },
       ...(fresh ? { fetch: oneShot } : {}),
       onEvent: ({ type }) => {
-        if (type === 'retry.scheduled' && replacedBy !== undefined) server.replace(replacedBy)
+        if (type === 'retry.scheduled' && replacedBy !== undefined) ground.replace?.(replacedBy)
       },
     },
-    { clock: fastClock },
+    { clock: fault.kind === 'stall' ? stallClock : fastClock },
   )
   const slots = executor.slots(proxy.url, calls)
   const results = await executor.executeBatch(
     slots.map((slot) => {
       const executionId = crypto.randomUUID()
-      return { slot, tool: 'bash', args: { command: executionId }, executionId }
+      return { slot, tool: 'bash', args: { command: ground.command(executionId) }, executionId }
     }),
   )
-  return { fault, results, ran: results.map(({ executionId }) => server.ran(executionId)) }
+  const ran = ground.ran()
+  const most = (key: 'requestBytes' | 'responseBytes') =>
+    Math.max(...proxy.requests.map((request) => request[key]))
+  return {
+    fault,
+    results,
+    ran: results.map(({ executionId }) => ran.get(executionId) ?? 0),
+    bytes: { request: most('requestBytes'), response: most('responseBytes') },
+  }
 }
 
-/** Every kind of cut, at every `step`-th byte of what one exchange has. */
-export function cuts(direction: Direction, bytes: number, step: number): Fault[] {
+/** These kinds of cuts, at every `step`-th byte of what one exchange has. */
+export function cuts(
+  kinds: readonly EndingFault['kind'][],
+  direction: Direction,
+  bytes: number,
+  step: number,
+): Fault[] {
   const offsets = Array.from({ length: Math.ceil(bytes / step) }, (_, index) => index * step)
-  return offsets.flatMap((at) => (['reset', 'close'] as const).map((kind) => ({ kind, in: direction, at })))
+  return offsets.flatMap((at) => kinds.map((kind) => ({ kind, in: direction, at })))
 }
 
 export async function exhaust(faults: readonly Fault[], setting: Setting): Promise<History[]> {
@@ -97,6 +184,11 @@ export function violations(histories: readonly History[]): string[] {
   return histories.flatMap(({ fault, results, ran }) =>
     violationsOf(results, (_, index) => ran[index] ?? 0).map((told) => `${JSON.stringify(fault)}: ${told}`),
   )
+}
+
+/** The longest message: whoever takes every offset must go beyond it. */
+export function longest(histories: readonly History[], direction: Direction): number {
+  return Math.max(...histories.map(({ bytes }) => bytes[direction]))
 }
 
 export function outcomesOf(histories: readonly History[]): string[] {

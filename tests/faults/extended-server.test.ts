@@ -4,30 +4,58 @@
  */
 import { describe, expect, test } from 'bun:test'
 import type { Direction, Fault } from '../support/fault-proxy.ts'
-import { cuts, exhaust, outcomesOf, violations } from './extended-histories.ts'
+import { cuts, exhaust, longest, outcomesOf, startOwn, violations } from './extended-histories.ts'
 import { runCampaign } from './twelve-faults.ts'
 
 const step = Number(process.env.FAULT_STEP ?? 61)
 
-describe.each([
+const settings = [
   ['fresh sockets, one call', true, 1],
   ['reused sockets, one call', false, 1],
   ['reused sockets, a batch', false, 3],
-] as const)('cuts, extended server, %s', (_, fresh, calls) => {
-  test.each([
-    ['request', 1_000],
-    ['response', 1_100],
-  ] as [Direction, number][])(
+] as const
+const messages: [Direction, number][] = [
+  ['request', 1_000],
+  ['response', 1_100],
+]
+
+describe.each(settings)('cuts, extended server, %s', (_, fresh, calls) => {
+  test.each(messages)(
     'at every offset of the %s: it runs once, and its result comes',
     async (direction, bytes) => {
-      const histories = await exhaust(cuts(direction, bytes, step), { fresh, calls })
+      const histories = await exhaust(cuts(['reset', 'close'], direction, bytes, step), { fresh, calls })
       expect(violations(histories)).toEqual([])
       // Whatever was cut is asked for again.
       expect(outcomesOf(histories)).toEqual(['exited'])
+      expect(longest(histories, direction)).toBeLessThan(bytes)
+    },
+    600_000,
+  )
+
+  test.each(messages)(
+    'stalled, at every offset of the %s: it runs once, and is asked for again when its time is over',
+    async (direction, bytes) => {
+      const histories = await exhaust(cuts(['stall'], direction, bytes, step), { fresh, calls })
+      expect(violations(histories)).toEqual([])
+      expect(outcomesOf(histories)).toEqual(['exited'])
+      expect(longest(histories, direction)).toBeLessThan(bytes)
     },
     600_000,
   )
 })
+
+test.each(messages)(
+  'cuts, our own server, at every offset of the %s: each call of a batch runs once, and its result comes',
+  async (direction, bytes) => {
+    await using own = await startOwn()
+    const setting = { fresh: false, calls: 2, ground: () => own.ground }
+    const histories = await exhaust(cuts(['reset', 'close', 'stall'], direction, bytes, step), setting)
+    expect(violations(histories)).toEqual([])
+    expect(outcomesOf(histories)).toEqual(['exited'])
+    expect(longest(histories, direction)).toBeLessThan(bytes)
+  },
+  600_000,
+)
 
 const bent: Fault[] = [0, 40, 130, 190, 260, 330].flatMap((at): Fault[] => [
   { kind: 'truncate', in: 'response', at, bytes: 7 },
@@ -44,7 +72,7 @@ test('answers that are bent: never the result of another, never twice', async ()
 test.each(['base', 'empty'] as const)(
   'cut, and replaced by a server that is %s before it is asked again: unknown, and not run there',
   async (by) => {
-    const faults = cuts('response', 500, 250)
+    const faults = cuts(['reset', 'close'], 'response', 500, 250)
     const histories = await exhaust(faults, { fresh: false, calls: 2, replacedBy: by })
     expect(violations(histories)).toEqual([])
     expect(outcomesOf(histories)).toEqual(['unknown'])

@@ -1,11 +1,11 @@
 /** Calls to our own server through a proxy that breaks some requests, in twelve ways; a witness outside the server. */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ExecutionResult, SandboxExecutor } from '../../mod.ts'
 import { type Fault, startFaultProxy } from '../support/fault-proxy.ts'
 import { startRealServer } from '../support/real-server.ts'
-import { fastClock, violationsOf } from './extended-histories.ts'
+import { executionsIn, fastClock, violationsOf } from './extended-histories.ts'
 
 const slots = 32
 const timeoutMs = 30_000
@@ -112,8 +112,7 @@ function reportOf(
   witness: string,
   counts: Pick<Report, 'requests' | 'byKind'>,
 ): Report {
-  const ran = new Map<string, number>()
-  for (const id of readFileSync(witness, 'utf8').split('\n')) ran.set(id, (ran.get(id) ?? 0) + 1)
+  const ran = executionsIn(witness)
   const outcomes = new Map<string, number>()
   for (const { outcome } of results) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
   const isAltered = ({ executionId, outcome, output }: ExecutionResult) =>
