@@ -6,9 +6,11 @@
  * Stack: first call to last result of the job's 164 trajectories (write the program, run it) over one executor, one
  * server and `--slots` slots, which are emptied between two trajectories. Bare: `xargs -P` over the same programs.
  * Plain: the same, each in a bubblewrap with the arguments of our sandboxes and nothing else: what isolation costs here.
+ * The CPU is told too: when others are at work on the machine, it says more than the seconds.
+ *
  * With `--on-disk` the server's ledger is there before a call begins (have TMPDIR on a disk).
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -39,17 +41,37 @@ for (const line of (await Bun.file(file).text()).split('\n').filter(Boolean)) {
   trajectories.set(one.trajectory, [...(trajectories.get(one.trajectory) ?? []), one])
 }
 
-/** Seconds, and how many calls succeeded. */
-async function throughStack(): Promise<{ readonly seconds: number; readonly succeeded: number }> {
+interface Cost {
+  readonly seconds: number
+  /** Of CPU, of this process and of all its children that have ended. */
+  readonly cpuSeconds: number
+}
+
+/** The kernel counts in hundredths of a second. */
+function cpuSeconds(): number {
+  const stat = readFileSync('/proc/self/stat', 'latin1')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100
+}
+
+/** From the first call to the last result; the CPU also of making the first holders, and of the server's stop. */
+async function throughStack(): Promise<Cost> {
   using stack = new DisposableStack()
   const dataDir = stack.adopt(mkdtempSync(join(tmpdir(), 'humaneval-data-')), remove)
-  await using server = await startSandboxServer({
+  const server = await startSandboxServer({
     slots: slotCount,
     ...(values['on-disk'] ? { dataDir } : {}),
   })
+  const cpuBefore = cpuSeconds()
+  const seconds = await runTrajectories(server.url)
+  await server.stop()
+  return { seconds, cpuSeconds: cpuSeconds() - cpuBefore }
+}
+
+/** In how many seconds. */
+async function runTrajectories(url: string): Promise<number> {
   await using executor = new SandboxExecutor()
   const waiting = [...trajectories.values()]
-  let succeeded = 0
   const begin = performance.now()
   const work = async (slot: ReturnType<typeof executor.slots>[number]) => {
     let isUsed = false
@@ -57,27 +79,27 @@ async function throughStack(): Promise<{ readonly seconds: number; readonly succ
       if (isUsed) await executor.resetSlot(slot)
       isUsed = true
       for (const { tool, args } of calls) {
-        const result = await executor.execute(slot, tool, args)
-        if (result.success) succeeded += 1
+        const { success, error } = await executor.execute(slot, tool, args)
+        if (!success) throw new Error(`A call failed: ${error}`)
       }
     }
   }
-  await Promise.all(executor.slots(server.url, slotCount).map(work))
-  return { seconds: (performance.now() - begin) / 1000, succeeded }
+  await Promise.all(executor.slots(url, slotCount).map(work))
+  return (performance.now() - begin) / 1000
 }
 
 function remove(dir: string): void {
   rmSync(dir, { recursive: true, force: true })
 }
 
-/** Seconds for all programs, each run by `command`, in which `{}` is the number of the program. */
-async function overPrograms(dir: string, command: readonly string[]): Promise<number> {
-  const begin = performance.now()
+/** All programs, each run by `command`, in which `{}` is the number of the program. */
+async function overPrograms(dir: string, command: readonly string[]): Promise<Cost> {
+  const [begin, cpuBefore] = [performance.now(), cpuSeconds()]
   const script = 'd=$1 n=$2; shift 2; ls "$d" | xargs -P "$n" -I{} "$@"'
   const argv = ['sh', '-c', script, 'sh', dir, String(slotCount), ...command]
   const child = Bun.spawn(argv, { env: { PATH: '/usr/bin:/bin' } })
   if ((await child.exited) !== 0) throw new Error('A program failed')
-  return (performance.now() - begin) / 1000
+  return { seconds: (performance.now() - begin) / 1000, cpuSeconds: cpuSeconds() - cpuBefore }
 }
 
 const program = 'python3 solution.py > /dev/null 2>&1'
@@ -119,16 +141,11 @@ function writePrograms(): string {
 
 const dir = writePrograms()
 const systemDir = mkdtempSync(join(tmpdir(), 'humaneval-system-'))
-const found: Record<'stack' | 'plain' | 'bare', number[]> = { stack: [], plain: [], bare: [] }
+const found: Record<'stack' | 'plain' | 'bare', Cost[]> = { stack: [], plain: [], bare: [] }
 try {
   const plain = await plainCommand(dir, systemDir)
   const runs = {
-    stack: async () => {
-      const { seconds, succeeded } = await throughStack()
-      const calls = [...trajectories.values()].flat().length
-      if (succeeded !== calls) throw new Error(`${succeeded} of ${calls} calls succeeded`)
-      return seconds
-    },
+    stack: throughStack,
     plain: () => overPrograms(dir, plain),
     bare: () => overPrograms(dir, bareCommand(dir)),
   }
@@ -139,16 +156,26 @@ try {
       const kind = kinds[(round + at) % kinds.length] ?? 'bare'
       found[kind].push(await runs[kind]())
     }
-    console.log(kinds.map((kind) => `${kind} ${found[kind].at(-1)?.toFixed(2)} s`).join(', '))
+    const lasts = kinds.map((kind) => ({
+      kind,
+      ...(found[kind].at(-1) ?? { seconds: NaN, cpuSeconds: NaN }),
+    }))
+    const told = lasts.map(
+      (one) => `${one.kind} ${one.seconds.toFixed(2)} s (CPU ${one.cpuSeconds.toFixed(2)})`,
+    )
+    console.log(told.join(', '))
   }
 } finally {
   remove(dir)
   remove(systemDir)
 }
 const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN
-const ratio = (over: readonly number[], under: readonly number[]) =>
-  median(over.map((seconds, at) => seconds / (under[at] ?? NaN))).toFixed(2)
-console.log(
-  `median ratios of ${found.bare.length} rounds, ${slotCount} slots: stack/bare ${ratio(found.stack, found.bare)}, ` +
-    `plain/bare ${ratio(found.plain, found.bare)}, stack/plain ${ratio(found.stack, found.plain)}`,
-)
+const ratio = (over: readonly Cost[], under: readonly Cost[], key: keyof Cost) =>
+  median(over.map((cost, at) => cost[key] / (under[at]?.[key] ?? NaN))).toFixed(2)
+const { stack, plain, bare } = found
+for (const key of ['seconds', 'cpuSeconds'] as const) {
+  console.log(
+    `median ratios of ${bare.length} rounds, ${slotCount} slots, ${key}: stack/bare ${ratio(stack, bare, key)}, ` +
+      `plain/bare ${ratio(plain, bare, key)}, stack/plain ${ratio(stack, plain, key)}`,
+  )
+}
