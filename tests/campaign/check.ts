@@ -1,7 +1,7 @@
 /**
  * The shape of a campaign's checks: something is done at a size, and figures of it are held against what is asked.
  *
- *     bun tests/campaign/NAME.ts [SIZE] [--quick] [--json]
+ *     bun tests/campaign/NAME.ts [SIZE] [--quick] [--json]        --UNIT SIZE is the same
  */
 import { parseArgs } from 'node:util'
 import * as v from 'valibot'
@@ -67,10 +67,14 @@ export function parseFindings(line: string): Findings {
 /** Runs a check as the program that it is in a file of its own. */
 export async function runAlone(check: Check): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      [check.unit]: { type: 'string' },
+    },
     allowPositionals: true,
   })
-  const [given] = positionals
+  const given = positionals[0] ?? values[check.unit]
   const size = given === undefined ? check.sizes[values.quick ? 'quick' : 'full'] : Number(given)
   if (!(size > 0)) throw new Error(`The size must be a number of ${check.unit} above 0, and is ${given}`)
   const found = await check.run(size)

@@ -25,6 +25,7 @@ import { sandboxCrash } from './sandbox-crash.ts'
 import { sandboxKills } from './sandbox-kills.ts'
 import { sandboxMemory } from './sandbox-memory.ts'
 import { singlePosts } from './single-posts.ts'
+import { soak } from './soak.ts'
 import { stateful } from './stateful.ts'
 import { strangers } from './strangers.ts'
 import { v2Cancels } from './v2-cancels.ts'
@@ -55,6 +56,7 @@ export const promises: ReadonlyMap<string, string> = new Map([
 ])
 
 export const checks: readonly Check[] = [
+  soak,
   cuts,
   clientMemory,
   bombsCheck,
