@@ -71,6 +71,17 @@ describe('what the ledger remembers', () => {
     await ledger.close()
   })
 
+  test('a sync that is under way is not enough for what is claimed meanwhile', async () => {
+    const ledger = await withLedger({})
+    ledger.claim(claim('a'))
+    const first = ledger.durable()
+    ledger.claim(claim('b'))
+    const second = ledger.durable()
+    await Promise.all([first, second])
+    expect(ledger.syncs).toBe(2)
+    await ledger.close()
+  })
+
   test('one of another version is refused by name', async () => {
     const place = newPlace()
     await (await openLedger(place, { isDurable: true })).close()

@@ -8,10 +8,11 @@ import { dirname, join, resolve } from 'node:path'
 import { hasBubblewrap } from '../../server/support.ts'
 import { openDirectory } from '../../support/temporary-directory.ts'
 import { clientMutations } from './client.ts'
+import { extendedMutations } from './extended.ts'
 import { type Mutation, mutated } from './mutation.ts'
 import { serverMutations } from './server.ts'
 
-export const mutations: readonly Mutation[] = [...clientMutations, ...serverMutations]
+export const mutations: readonly Mutation[] = [...clientMutations, ...serverMutations, ...extendedMutations]
 
 const root = resolve(import.meta.dir, '../../..')
 const MAX_MS = 60_000
