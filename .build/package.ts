@@ -46,7 +46,7 @@ export async function restoreCheckout(): Promise<void> {
 /** One file of JavaScript for each of TypeScript, as it is: stacks can be read. */
 async function compile(): Promise<void> {
   const tsc = join(root, 'node_modules/.bin/tsc')
-  const { exited } = Bun.spawn([tsc, '-p', join(import.meta.dir, 'tsconfig.json')], {
+  const { exited } = Bun.spawn([process.execPath, tsc, '-p', join(import.meta.dir, 'tsconfig.json')], {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   if ((await exited) !== 0) throw new Error('Cannot build the package: tsc failed')

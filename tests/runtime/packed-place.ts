@@ -47,8 +47,8 @@ export class PackedPlace implements AsyncDisposable {
   /** What is in a tarball. */
   async unpack(tarball: string): Promise<string> {
     const to = await this.directory('unpacked')
-    await this.run(['tar', '-xzf', tarball, '-C', to, '--strip-components=1'], to)
-    return to
+    await new Bun.Archive(await Bun.file(tarball).bytes()).extract(to)
+    return join(to, 'package')
   }
 
   /** An empty project, with files of its own. */

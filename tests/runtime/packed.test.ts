@@ -171,7 +171,7 @@ describe.skipIf(!isOnline)('installed in an empty project', () => {
         'every-path.ts': everyPath,
         'tsconfig.json': JSON.stringify(config),
       })
-      await place.run(['tsc', '-p', project], project)
+      await place.run(['bun', join(root, 'node_modules/.bin/tsc'), '-p', project], project)
     },
     patience,
   )

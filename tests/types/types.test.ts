@@ -9,7 +9,10 @@ const manifest = v.object({ scripts: v.object({ check: v.string() }) })
 test('npm run check has tsc judge the types', async () => {
   const { scripts } = v.parse(manifest, await Bun.file(join(root, 'package.json')).json())
   expect(scripts.check).toStartWith('tsc --noEmit &&')
-  const judged = await outputOf([join(root, 'node_modules/.bin/tsc'), '--listFilesOnly'], root)
+  const judged = await outputOf(
+    [process.execPath, join(root, 'node_modules/.bin/tsc'), '--listFilesOnly'],
+    root,
+  )
   for (const path of new Bun.Glob('tests/types/*.ts').scanSync(root))
     expect(judged).toContain(join(root, path))
 })
