@@ -6,7 +6,9 @@ import { bombsCheck } from './bombs.ts'
 import type { Check } from './check.ts'
 import { clientInput } from './client-input.ts'
 import { clientMemory } from './client-memory.ts'
-import { cuts } from './cuts.ts'
+import { cutsBase } from './cuts-base.ts'
+import { cutsExtended } from './cuts-extended.ts'
+import { cutsOwn } from './cuts-own.ts'
 import { extendedFaults } from './extended-faults.ts'
 import { fastBesideSlow } from './fast-beside-slow.ts'
 import { healthLatency } from './health-latency.ts'
@@ -57,7 +59,9 @@ export const promises: ReadonlyMap<string, string> = new Map([
 
 export const checks: readonly Check[] = [
   soak,
-  cuts,
+  cutsExtended,
+  cutsOwn,
+  cutsBase,
   clientMemory,
   bombsCheck,
   leases,

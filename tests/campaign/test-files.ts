@@ -13,17 +13,13 @@ export interface TestCounts {
   readonly failed: readonly string[]
 }
 
-export async function runTestFiles(
-  files: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<TestCounts> {
+export async function runTestFiles(files: readonly string[]): Promise<TestCounts> {
   const place = mkdtempSync(join(tmpdir(), 'test-files-'))
   const report = join(place, 'report.xml')
   try {
     const options = ['--timeout', '120000', '--reporter=junit', `--reporter-outfile=${report}`]
     const child = Bun.spawn([process.execPath, 'test', ...options, ...files], {
       cwd: root,
-      env: { ...process.env, ...env },
       stdin: 'ignore',
       stdout: 'ignore',
       stderr: 'pipe',

@@ -1,27 +1,17 @@
 /** Calls to an extended server through a proxy that breaks things, and what must hold of them. */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type ExecutionResult, type Fetch, SandboxExecutor } from '../../mod.ts'
 import { startExtendedServer } from '../support/extended-server.ts'
+import { fastClock } from '../support/fast-clock.ts'
 import type { EndingFault } from '../support/fault-plan.ts'
 import { type Direction, type Fault, startFaultProxy } from '../support/fault-proxy.ts'
 import { startRealServer } from '../support/real-server.ts'
+import { Witness } from '../support/witness.ts'
 
 const timeoutMs = 1_000
 
-/** The client's times pass so many times as fast, so that stalls and pauses do not take seconds. */
-function clockOf(speed: number) {
-  return {
-    now: () => performance.now() * speed,
-    setTimeout: (task: () => void, ms: number) => setTimeout(task, ms / speed),
-    clearTimeout: (timer: unknown) => clearTimeout(timer as Timer),
-  }
-}
-
-export const fastClock = clockOf(10)
+const usualClock = fastClock(10)
 /** After a stall a part of its time is left to ask again: enough on a machine that is busy. */
-const stallClock = clockOf(5)
+const stallClock = fastClock(5)
 
 export interface History {
   readonly fault: Fault
@@ -73,14 +63,12 @@ function inMemory(): Ground {
 
 /** Our own server, for any number of faults; each command appends its id to a file. */
 export async function startOwn(): Promise<AsyncDisposable & { readonly ground: Ground }> {
-  const directory = mkdtempSync(join(tmpdir(), 'sandbox-slots-witness-'))
-  const witness = join(directory, 'witness')
-  appendFileSync(witness, '')
+  const witness = new Witness()
   const server = await startRealServer({ slots: 4, level: 'extended' })
   const ground: Ground = {
     url: server.url,
-    command: (id) => `echo ${id} >> '${witness}'; echo ran ${id}`,
-    ran: () => executionsIn(witness),
+    command: (id) => witness.command(id, `echo ran ${id}`),
+    ran: () => witness.counts(),
     // It is for other faults too.
     [Symbol.asyncDispose]: async () => {},
   }
@@ -88,16 +76,9 @@ export async function startOwn(): Promise<AsyncDisposable & { readonly ground: G
     ground,
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]()
-      rmSync(directory, { recursive: true })
+      witness[Symbol.dispose]()
     },
   }
-}
-
-/** How often each call ran, by the witness. */
-export function executionsIn(witness: string): Map<string, number> {
-  const ran = new Map<string, number>()
-  for (const id of readFileSync(witness, 'utf8').split('\n')) ran.set(id, (ran.get(id) ?? 0) + 1)
-  return ran
 }
 
 /** A batch through one fault, which strikes its first POST. */
@@ -124,7 +105,7 @@ async function run(fault: Fault, setting: Setting): Promise<History> {
         if (type === 'retry.scheduled' && replacedBy !== undefined) ground.replace?.(replacedBy)
       },
     },
-    { clock: fault.kind === 'stall' ? stallClock : fastClock },
+    { clock: fault.kind === 'stall' ? stallClock : usualClock },
   )
   const slots = executor.slots(proxy.url, calls)
   const results = await executor.executeBatch(
@@ -187,10 +168,10 @@ export function violations(histories: readonly History[]): string[] {
 }
 
 /** The longest message: whoever takes every offset must go beyond it. */
-export function longest(histories: readonly History[], direction: Direction): number {
+export function longest(histories: readonly Pick<History, 'bytes'>[], direction: Direction): number {
   return Math.max(...histories.map(({ bytes }) => bytes[direction]))
 }
 
-export function outcomesOf(histories: readonly History[]): string[] {
+export function outcomesOf(histories: readonly Pick<History, 'results'>[]): string[] {
   return [...new Set(histories.flatMap(({ results }) => results.map(({ outcome }) => outcome)))].sort()
 }

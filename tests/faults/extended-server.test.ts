@@ -1,13 +1,14 @@
 /**
  * An extended server behind a proxy that breaks connections at any byte of request and answer: every call runs once, and
- * its result comes (promises 1, 2, 3, 7). `FAULT_STEP=1` takes every offset.
+ * its result comes (promises 1, 2, 3, 7). `tests/campaign/cuts-extended.ts` and `cuts-own.ts`
+ * take every offset.
  */
 import { describe, expect, test } from 'bun:test'
 import type { Direction, Fault } from '../support/fault-proxy.ts'
 import { cuts, exhaust, longest, outcomesOf, startOwn, violations } from './extended-histories.ts'
 import { runCampaign } from './twelve-faults.ts'
 
-const step = Number(process.env.FAULT_STEP ?? 61)
+const step = 61
 
 const settings = [
   ['fresh sockets, one call', true, 1],
@@ -21,7 +22,7 @@ const messages: [Direction, number][] = [
 
 describe.each(settings)('cuts, extended server, %s', (_, fresh, calls) => {
   test.each(messages)(
-    'at every offset of the %s: it runs once, and its result comes',
+    'in the %s: it runs once, and its result comes',
     async (direction, bytes) => {
       const histories = await exhaust(cuts(['reset', 'close'], direction, bytes, step), { fresh, calls })
       expect(violations(histories)).toEqual([])
@@ -33,7 +34,7 @@ describe.each(settings)('cuts, extended server, %s', (_, fresh, calls) => {
   )
 
   test.each(messages)(
-    'stalled, at every offset of the %s: it runs once, and is asked for again when its time is over',
+    'stalled, in the %s: it runs once, and is asked for again when its time is over',
     async (direction, bytes) => {
       const histories = await exhaust(cuts(['stall'], direction, bytes, step), { fresh, calls })
       expect(violations(histories)).toEqual([])
@@ -45,7 +46,7 @@ describe.each(settings)('cuts, extended server, %s', (_, fresh, calls) => {
 })
 
 test.each(messages)(
-  'cuts, our own server, at every offset of the %s: each call of a batch runs once, and its result comes',
+  'cuts, our own server, in the %s: each call of a batch runs once, and its result comes',
   async (direction, bytes) => {
     await using own = await startOwn()
     const setting = { fresh: false, calls: 2, ground: () => own.ground }

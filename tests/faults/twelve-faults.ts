@@ -1,11 +1,11 @@
 /** Calls to our own server through a proxy that breaks some requests, in twelve ways; a witness outside the server. */
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type ExecutionResult, SandboxExecutor } from '../../mod.ts'
+import { fastClock } from '../support/fast-clock.ts'
 import { type Fault, startFaultProxy } from '../support/fault-proxy.ts'
+import { randomOf } from '../support/random.ts'
 import { startRealServer } from '../support/real-server.ts'
-import { executionsIn, fastClock, violationsOf } from './extended-histories.ts'
+import { Witness } from '../support/witness.ts'
+import { violationsOf } from './extended-histories.ts'
 
 const slots = 32
 const timeoutMs = 30_000
@@ -27,15 +27,6 @@ export const kinds: readonly MakeFault[] = [
   (at) => ({ kind: 'duplicate', in: 'response', at, bytes: 7 }),
   (at) => ({ kind: 'garble', in: 'response', at }),
 ]
-
-/** The same numbers for the same seed, from 0 to 1. */
-function numbers(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
-    return state / 2 ** 32
-  }
-}
 
 export interface Campaign {
   readonly calls: number
@@ -63,10 +54,8 @@ export interface Report {
 }
 
 export async function runCampaign({ calls, rate, seed }: Campaign): Promise<Report> {
-  const directory = mkdtempSync(join(tmpdir(), 'sandbox-slots-witness-'))
-  const witness = join(directory, 'witness')
-  appendFileSync(witness, '')
-  const random = numbers(seed)
+  using witness = new Witness()
+  const random = randomOf(seed)
   const byKind = kinds.map(() => 0)
   const strike = (index: number): Fault | undefined => {
     byKind[index] = (byKind[index] ?? 0) + 1
@@ -76,43 +65,39 @@ export async function runCampaign({ calls, rate, seed }: Campaign): Promise<Repo
   const onConnection = () => (random() < rate * 3 ? strike(0) : undefined)
   const onRequest = () =>
     random() < rate ? strike(1 + Math.floor(random() * (kinds.length - 1))) : undefined
-  try {
-    await using server = await startRealServer({ slots, level: 'extended' })
-    await using proxy = await startFaultProxy({
-      target: server.url,
-      plan: { connection: onConnection, request: onRequest },
-    })
-    await using executor = new SandboxExecutor(
-      { timeoutMs, retry: { attempts: 20, delayMs: 200, maxDelayMs: 1_000 }, batching: { maxCalls: 4 } },
-      { clock: fastClock },
+  await using server = await startRealServer({ slots, level: 'extended' })
+  await using proxy = await startFaultProxy({
+    target: server.url,
+    plan: { connection: onConnection, request: onRequest },
+  })
+  await using executor = new SandboxExecutor(
+    { timeoutMs, retry: { attempts: 20, delayMs: 200, maxDelayMs: 1_000 }, batching: { maxCalls: 4 } },
+    { clock: fastClock(10) },
+  )
+  const mine = executor.slots(proxy.url, slots)
+  const results = (
+    await Promise.all(
+      mine.map((slot, index) => {
+        const share = Math.floor(calls / slots) + (index < calls % slots ? 1 : 0)
+        return Promise.all(
+          Array.from({ length: share }, () => {
+            const executionId = crypto.randomUUID()
+            const command = witness.command(executionId, `echo ran ${executionId}`)
+            return executor.execute(slot, 'bash', { command }, { executionId })
+          }),
+        )
+      }),
     )
-    const mine = executor.slots(proxy.url, slots)
-    const results = (
-      await Promise.all(
-        mine.map((slot, index) => {
-          const share = Math.floor(calls / slots) + (index < calls % slots ? 1 : 0)
-          return Promise.all(
-            Array.from({ length: share }, () => {
-              const executionId = crypto.randomUUID()
-              const command = `echo ${executionId} >> '${witness}'; echo ran ${executionId}`
-              return executor.execute(slot, 'bash', { command }, { executionId })
-            }),
-          )
-        }),
-      )
-    ).flat()
-    return reportOf(results, witness, { requests: proxy.requests.length, byKind })
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
+  ).flat()
+  return reportOf(results, witness, { requests: proxy.requests.length, byKind })
 }
 
 function reportOf(
   results: readonly ExecutionResult[],
-  witness: string,
+  witness: Witness,
   counts: Pick<Report, 'requests' | 'byKind'>,
 ): Report {
-  const ran = executionsIn(witness)
+  const ran = witness.counts()
   const outcomes = new Map<string, number>()
   for (const { outcome } of results) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
   const isAltered = ({ executionId, outcome, output }: ExecutionResult) =>
