@@ -11,7 +11,7 @@ const timeoutMs = 1_000
 
 const usualClock = fastClock(10)
 /** After a stall a part of its time is left to ask again: enough on a machine that is busy. */
-const stallClock = fastClock(5)
+const stallClock = fastClock(3)
 
 export interface History {
   readonly fault: Fault
