@@ -7,24 +7,18 @@ const bucketMs = 32
 /** What timers can hold; a later deadline is armed again on the way. */
 const longestTimerMs = 2 ** 31 - 1
 
-/** Something that may run out of time. */
+/** Something that may run out of time. Kept by {@link Deadlines}: */
 export interface Expiring<T> {
-  /** Kept by {@link Deadlines}. */
-  deadline: Deadline<T> | undefined
-}
-
-/** The place of an item in its bucket: a Set's adding and deleting costs ten times as much. */
-interface Deadline<T> {
-  readonly item: T
-  readonly bucket: Bucket<T>
-  before: Deadline<T> | undefined
-  behind: Deadline<T> | undefined
+  /** Where it is watched, if it is, */
+  bucket: Bucket<T> | undefined
+  /** and its index there: a Set's adding and deleting costs ten times as much. */
+  place: number
 }
 
 interface Bucket<T> {
   readonly at: number
-  first: Deadline<T> | undefined
-  last: Deadline<T> | undefined
+  /** In no order. */
+  readonly items: T[]
 }
 
 /** Watches over deadlines. Adding and dropping one is O(1). */
@@ -32,6 +26,7 @@ export class Deadlines<T extends Expiring<T>> {
   readonly #buckets = new Map<number, Bucket<T>>()
   readonly #clock: Clock
   readonly #expire: (item: T) => void
+  #recent: Bucket<T> | undefined
   #timer: unknown
   #armedFor = Infinity
 
@@ -44,33 +39,36 @@ export class Deadlines<T extends Expiring<T>> {
   watch(item: T, atMs: number): void {
     this.drop(item)
     const bucket = this.#bucket(Math.ceil(atMs / bucketMs))
-    const deadline = { item, bucket, before: bucket.last, behind: undefined }
-    if (bucket.last === undefined) bucket.first = deadline
-    else bucket.last.behind = deadline
-    bucket.last = deadline
-    item.deadline = deadline
+    item.place = bucket.items.push(item) - 1
+    item.bucket = bucket
     if (bucket.at < this.#armedFor) this.#arm(bucket.at)
   }
 
+  /** The last one of its bucket takes its place. */
   drop(item: T): void {
-    if (item.deadline === undefined) return
-    const { bucket, before, behind } = item.deadline
-    item.deadline = undefined
-    if (before === undefined) bucket.first = behind
-    else before.behind = behind
-    if (behind === undefined) bucket.last = before
-    else behind.before = before
-    if (bucket.first !== undefined) return
+    const { bucket, place } = item
+    const last = bucket?.items.pop()
+    if (bucket === undefined || last === undefined) return
+    item.bucket = undefined
+    if (last !== item) {
+      bucket.items[place] = last
+      last.place = place
+    }
+    if (bucket.items.length > 0) return
     this.#buckets.delete(bucket.at)
+    if (this.#recent === bucket) this.#recent = undefined
     if (this.#buckets.size === 0) this.#disarm()
   }
 
+  /** Most are watched in the same one as the one before. */
   #bucket(at: number): Bucket<T> {
-    const known = this.#buckets.get(at)
-    if (known !== undefined) return known
-    const bucket = { at, first: undefined, last: undefined }
-    this.#buckets.set(at, bucket)
-    return bucket
+    if (this.#recent?.at === at) return this.#recent
+    this.#recent = this.#buckets.get(at)
+    if (this.#recent === undefined) {
+      this.#recent = { at, items: [] }
+      this.#buckets.set(at, this.#recent)
+    }
+    return this.#recent
   }
 
   #arm(bucket: number): void {
@@ -88,24 +86,19 @@ export class Deadlines<T extends Expiring<T>> {
 
   #fire(): void {
     this.#armedFor = Infinity
-    for (const { item, bucket } of this.#due(this.#clock.now() / bucketMs)) {
-      // The end of one may have been that of another.
-      if (item.deadline?.bucket !== bucket) continue
-      this.drop(item)
-      this.#expire(item)
+    const now = this.#clock.now() / bucketMs
+    const due = [...this.#buckets.values()].filter(({ at }) => at <= now)
+    for (const bucket of due) {
+      for (const item of [...bucket.items]) {
+        // The end of one may have been that of another.
+        if (item.bucket !== bucket) continue
+        this.drop(item)
+        this.#expire(item)
+      }
     }
     let nearest = Infinity
     for (const at of this.#buckets.keys()) nearest = Math.min(nearest, at)
     // Something may have been watched meanwhile, but that need not be the nearest.
     if (nearest < this.#armedFor) this.#arm(nearest)
-  }
-
-  #due(now: number): Deadline<T>[] {
-    const due: Deadline<T>[] = []
-    for (const bucket of this.#buckets.values()) {
-      if (bucket.at > now) continue
-      for (let each = bucket.first; each !== undefined; each = each.behind) due.push(each)
-    }
-    return due
   }
 }

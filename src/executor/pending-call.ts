@@ -92,7 +92,8 @@ export abstract class PendingCall
   askedLedger: string | undefined
   /** Its caller gave it up, and the server was asked to end it: how it ends when no result of it comes. */
   givenUp: Failed | undefined
-  deadline: Expiring<PendingCall>['deadline']
+  bucket: Expiring<PendingCall>['bucket']
+  place = 0
   queue: object | undefined
   before: PendingCall | undefined
   behind: PendingCall | undefined

@@ -1,6 +1,6 @@
 /**
  * One measurement, in a process of its own: `bun tests/bench/sample.ts URL ENTRY IN_FLIGHT` prints a {@link Sample}.
- * A quarter of the work warms up, and is not counted.
+ * As many calls warm up, and are not counted.
  */
 import * as v from 'valibot'
 import { entries, inFlightCounts, run } from './contestants.ts'
@@ -28,7 +28,7 @@ async function measure(
   if (entry === undefined) throw new RangeError(`No entry ${name}`)
   await using contestant = await entry.make(url, inFlight)
   const calls = entry.work[inFlight]
-  await run(contestant, inFlight, calls / 4)
+  await run(contestant, inFlight, calls)
   const times = new Float64Array(calls)
   let at = 0
   Bun.gc(true)

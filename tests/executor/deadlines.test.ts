@@ -117,7 +117,7 @@ describe('Deadlines', () => {
       expired.push(item.name)
       item.expire?.()
     })
-    const item = (name: string): Item => ({ name, deadline: undefined })
+    const item = (name: string): Item => ({ name, bucket: undefined, place: 0 })
     return { clock, expired, timers, deadlines, item }
   }
 

@@ -157,7 +157,8 @@ class Trajectory {
 
 /** A call that waits for the slot of its trajectory. */
 class WaitingCall implements Expiring<WaitingCall> {
-  deadline: Expiring<WaitingCall>['deadline']
+  bucket: Expiring<WaitingCall>['bucket']
+  place = 0
   readonly #refused = Promise.withResolvers<never>()
 
   constructor(

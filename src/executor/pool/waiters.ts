@@ -9,7 +9,8 @@ import type { PoolEvent } from './pool-events.ts'
 
 /** One who waits for a slot. */
 export class Waiter implements Expiring<Waiter> {
-  deadline: Expiring<Waiter>['deadline']
+  bucket: Expiring<Waiter>['bucket']
+  place = 0
   readonly #lease = Promise.withResolvers<Lease>()
 
   constructor(
