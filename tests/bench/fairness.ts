@@ -1,7 +1,8 @@
 /**
  * Fast `bash` calls beside a slow one, on one container: how many of them wait for it, and what the others take against
  * one POST per call: on a scripted base server, on a scripted one that answers as calls end, or on ours, with bubblewrap or
- * with no isolation. `bun tests/bench/fairness.ts [--rounds N] [--server base|extended|real|bare]`
+ * with no isolation, or with reads instead of commands.
+ * `bun tests/bench/fairness.ts [--rounds N] [--server base|extended|real|bare|files]`
  */
 import { parseArgs } from 'node:util'
 import { SandboxExecutor } from '../../mod.ts'
@@ -20,19 +21,35 @@ export interface Fairness {
   readonly fastMs: readonly number[]
 }
 
-/** Makes the call of a slot; slot 0 has the slow one. */
-type MakeCall = (slot: number, command: string) => Promise<unknown>
+/** What is called. */
+interface Call {
+  readonly tool: string
+  readonly args: Readonly<Record<string, string>>
+}
 
-/** All 64 calls at once; `ended` is told of each as it ends. */
+interface Calls {
+  readonly slow: Call
+  readonly fast: Call
+}
+
+const bash = (command: string): Call => ({ tool: 'bash', args: { command } })
+
+const scriptedCalls: Calls = { slow: bash('slow'), fast: bash('fast') }
+
+/** Makes the call of a slot. */
+type MakeCall = (slot: number, call: Call) => Promise<unknown>
+
+/** All 64 calls at once, the slow one in slot 0; `ended` is told of each as it ends. */
 export async function besideSlow(
   make: MakeCall,
   ended: (slot: number) => void = () => {},
+  { slow, fast }: Calls = scriptedCalls,
 ): Promise<Fairness> {
   const order: number[] = []
   const fastMs: number[] = []
   const start = performance.now()
   const all = Array.from({ length: slots }, async (_, slot) => {
-    await make(slot, slot === 0 ? 'slow' : 'fast')
+    await make(slot, slot === 0 ? slow : fast)
     order.push(slot)
     if (slot !== 0) fastMs.push(performance.now() - start)
     ended(slot)
@@ -44,20 +61,21 @@ export async function besideSlow(
 /** By `execute`. */
 export function byExecutor(executor: SandboxExecutor, url: string): MakeCall {
   const mine = executor.slots(url, slots)
-  return async (index, command) => {
+  return async (index, { tool, args }) => {
     const slot = mine[index]
     if (slot === undefined) throw new RangeError(`No slot ${index}`)
-    const result = await executor.execute(slot, 'bash', { command })
+    const result = await executor.execute(slot, tool, args)
     if (!result.success) throw new Error(result.error)
   }
 }
 
 /** By one POST per call, without this module. */
 export function byFetch(url: string): MakeCall {
-  return async (slot, command) => {
-    const body = { slot_id: `slot_${slot}`, tool: 'bash', args: { command }, timeout: 30 }
+  return async (slot, call) => {
+    const body = { slot_id: `slot_${slot}`, ...call, timeout: 30 }
     const init = { method: 'POST', body: JSON.stringify({ ...body, execution_id: crypto.randomUUID() }) }
-    await (await fetch(`${url}/execute`, init)).json()
+    const { success, error } = Object(await (await fetch(`${url}/execute`, init)).json())
+    if (success !== true) throw new Error(error)
   }
 }
 
@@ -72,11 +90,11 @@ export function serverOf(duration: (command: unknown) => Promise<void>): BaseSer
   })
 }
 
-/** The commands for a server, and how long it takes to run them. */
+/** A server, and what is called there. */
 interface Ground extends AsyncDisposable {
   readonly url: string
   readonly name: string
-  readonly commands: { readonly slow: string; readonly fast: string }
+  readonly calls: Calls
   /** Rounds without a slow call right before each measured one: a process that makes calls all the time is warm. */
   readonly warmUps: number
 }
@@ -91,7 +109,7 @@ function extended(): Ground {
   return {
     url: server.url,
     name: 'scripted extended server, 1,000 ms beside none',
-    commands: { slow: 'slow', fast: 'fast' },
+    calls: scriptedCalls,
     warmUps: 5,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
@@ -102,20 +120,23 @@ function scripted(): Ground {
   return {
     url: server.url,
     name: 'scripted base server, 1,500 ms beside 5 ms',
-    commands: { slow: 'slow', fast: 'fast' },
+    calls: scriptedCalls,
     warmUps: 5,
     [Symbol.asyncDispose]: () => server.stop(),
   }
 }
 
-async function real(isolation: 'bubblewrap' | 'none'): Promise<Ground> {
+async function real(isolation: 'bubblewrap' | 'none', fast = bash('true')): Promise<Ground> {
   const server = await startSandboxServer({ slots, isolation })
+  await using executor = new SandboxExecutor()
+  const files = executor.slots(server.url, slots).map((slot) => slot.writeFile('f', 'x'))
+  for (const { success, error } of await Promise.all(files)) if (!success) throw new Error(error)
   return {
     url: server.url,
-    name: `our server with isolation ${isolation}, \`sleep 1\` beside \`true\``,
-    commands: { slow: 'sleep 1', fast: 'true' },
+    name: `our server with isolation ${isolation}, \`sleep 1\` beside ${fast.args.command ?? fast.tool}`,
+    calls: { slow: bash('sleep 1'), fast },
     // While the slow call runs the server makes the sandboxes for the next round; after a quick one it would be late.
-    warmUps: 0,
+    warmUps: fast.tool === 'bash' ? 0 : 5,
     [Symbol.asyncDispose]: () => server.stop(),
   }
 }
@@ -129,6 +150,7 @@ async function main(): Promise<void> {
     extended,
     real: () => real('bubblewrap'),
     bare: () => real('none'),
+    files: () => real('bubblewrap', { tool: 'read_file', args: { path: 'f' } }),
   }
   const start = grounds[values.server]
   if (start === undefined)
@@ -149,27 +171,25 @@ async function main(): Promise<void> {
   }
   const waited: number[] = []
   const medians: Record<keyof typeof ways, number[]> = { executor: [], unbatched: [], fetch: [] }
-  const quickly =
-    (name: keyof typeof ways): MakeCall =>
-    (slot) =>
-      ways[name](slot, ground.commands.fast)
-  const measured = async (name: keyof typeof ways, commands: Ground['commands']) => {
-    const make: MakeCall = (slot, kind) => ways[name](slot, kind === 'slow' ? commands.slow : commands.fast)
-    for (let round = 0; round < ground.warmUps; round += 1) await besideSlow(quickly(name))
+  const none = () => {}
+  const { slow, fast } = ground.calls
+  const warmUp = (name: keyof typeof ways) => besideSlow(ways[name], none, { slow: fast, fast })
+  const measured = async (name: keyof typeof ways) => {
+    for (let round = 0; round < ground.warmUps; round += 1) await warmUp(name)
     const before = posts
-    const fairness = await besideSlow(make)
+    const fairness = await besideSlow(ways[name], none, { slow, fast })
     measuredPosts += posts - before
     return { waited: fairness.waited, median: spreadOf(fairness.fastMs).median }
   }
   for (let round = 0; round < (ground.warmUps === 0 ? 2 : 40); round += 1) {
-    for (const name of ['executor', 'unbatched', 'fetch'] as const) await besideSlow(quickly(name))
+    for (const name of ['executor', 'unbatched', 'fetch'] as const) await warmUp(name)
   }
   // After the last of them the server still makes sandboxes.
   await Bun.sleep(1_000)
   for (let round = 0; round < Number(values.rounds); round += 1) {
-    const ours = await measured('executor', ground.commands)
-    const alone = await measured('unbatched', ground.commands)
-    const theirs = await measured('fetch', ground.commands)
+    const ours = await measured('executor')
+    const alone = await measured('unbatched')
+    const theirs = await measured('fetch')
     waited.push(ours.waited)
     medians.executor.push(ours.median)
     medians.unbatched.push(alone.median)
