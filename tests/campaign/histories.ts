@@ -16,6 +16,8 @@ const timeoutMs = 2_000
 /** So many runs side by side. */
 const lanes = 4
 const slots = 8
+/** Nobody else listens here when the proxy does not. */
+const host = '127.0.3.3'
 const callsEach = 4
 const seed = Number(process.env.CAMPAIGN_SEED ?? 3)
 
@@ -73,7 +75,7 @@ async function run(level: Level, witness: Witness, random: () => number) {
   await using server = await startRealServer({ slots, level })
   const rate = pick(random, [0, 0.05, 0.2, 0.5])
   const strike = () => (random() < rate ? pick(random, faults)(Math.floor(random() * 900)) : undefined)
-  await using proxy = await startFaultProxy({ target: server.url, plan: { request: strike } })
+  await using proxy = await startFaultProxy({ target: server.url, host, plan: { request: strike } })
   await using executor = new SandboxExecutor(
     { retry: { delayMs: 100 }, batching: { maxCalls: pick(random, [1, 3, 256]) } },
     { clock: fastClock(speed) },

@@ -10,6 +10,8 @@ import { atLeast, atMost, type Check, exactly, type Figure, runAlone } from './c
 
 const attempts = 4
 const delayMs = 100
+/** Nobody else listens here when the proxy does not. */
+const host = '127.0.6.6'
 
 interface Outage {
   readonly results: readonly ExecutionResult[]
@@ -36,7 +38,7 @@ async function outage(how: 'refused' | 'cut', isKnown: boolean, calls: number): 
     }
   }
   await using server = startBaseServer({ slots: calls })
-  await using proxy = await startFaultProxy({ target: server.url })
+  await using proxy = await startFaultProxy({ target: server.url, host })
   // All leave in one tick: a call that comes when the first has failed has attempts of its own.
   const batching = { maxCalls: 2 * calls }
   await using executor = new SandboxExecutor({ retry: { attempts, delayMs }, batching, fetch: counting })

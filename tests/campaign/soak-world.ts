@@ -118,9 +118,14 @@ export class SoakWorld implements AsyncDisposable {
     for (const proxy of this.proxies) {
       await proxy.refuse()
       await proxy.accept()
-      // What it has seen is not what the client holds.
-      Object.assign(proxy.requests, { length: 0 })
-      Object.assign(proxy.connections, { length: 0 })
+    }
+  }
+
+  /** What the proxies remember is not what the client holds, and is in its process. */
+  forget(): void {
+    for (const { requests, connections } of this.proxies) {
+      Object.assign(requests, { length: 0 })
+      Object.assign(connections, { length: 0 })
     }
   }
 

@@ -29,6 +29,7 @@ async function phase(
   load.begin()
   while (performance.now() < end) {
     await Bun.sleep(Math.min(sampleEveryMs, end - performance.now()))
+    world.forget()
     samples.push({ minute: performance.now() / 60_000, value: process.memoryUsage.rss() / 1e6 })
     if (performance.now() < nextKill) continue
     await world.killOne()

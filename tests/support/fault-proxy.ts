@@ -35,11 +35,14 @@ export async function startFaultProxy(options: {
   /** Address of the server: `http://127.0.0.1:8080` or `127.0.0.1:8080`. */
   readonly target: string
   readonly plan?: FaultPlan
+  /** Where it listens. Default 127.0.0.1, as all others do: while it refuses, its port may be given to another. */
+  readonly host?: string
 }): Promise<FaultProxy> {
   const { hostname, port } = new URL(
     options.target.includes('://') ? options.target : `http://${options.target}`,
   )
-  const proxy = new RunningProxy({ host: hostname, port: Number(port) }, options.plan ?? [])
+  const target = { host: hostname, port: Number(port) }
+  const proxy = new RunningProxy(target, options.plan ?? [], options.host ?? '127.0.0.1')
   await proxy.accept()
   return proxy
 }
@@ -53,13 +56,17 @@ class RunningProxy implements FaultProxy {
   #server: Server | undefined
   #port = 0
 
-  constructor(target: { readonly host: string; readonly port: number }, plan: FaultPlan) {
+  constructor(
+    target: { readonly host: string; readonly port: number },
+    plan: FaultPlan,
+    private readonly host: string,
+  ) {
     this.#target = target
     this.#plan = plan
   }
 
   get addr(): string {
-    return `127.0.0.1:${this.#port}`
+    return `${this.host}:${this.#port}`
   }
 
   get url(): string {
@@ -79,7 +86,7 @@ class RunningProxy implements FaultProxy {
     const server = createServer({ allowHalfOpen: true }, (client) => this.#connect(client))
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     server.once('error', reject)
-    server.listen({ host: '127.0.0.1', port: this.#port }, resolve)
+    server.listen({ host: this.host, port: this.#port }, resolve)
     await promise
     this.#server = server
     this.#port = portOf(server.address())
