@@ -53,6 +53,7 @@ export const bombsCheck: Check = {
   row: '17',
   unit: 'rounds',
   sizes: { full: 10, quick: 1 },
+  needs: 'bubblewrap',
   run: async (rounds) => {
     const dataDir = mkdtempSync(join(tmpdir(), 'bombs-'))
     const wrongs: string[] = []

@@ -47,7 +47,7 @@ test('a table shows what was found beside what was asked', () => {
     promise: 'Memory is bounded',
     check: 'memory',
     findings: { done: '1 | 2', figures, wrongs: [] },
-    isPassed: false,
+    verdict: 'FAIL' as const,
     seconds: 1.25,
   }
   const text = textTable([line]).split('\n')

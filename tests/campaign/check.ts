@@ -34,6 +34,8 @@ export interface Check {
   /** What a size counts. */
   readonly unit: string
   readonly sizes: { readonly full: number; readonly quick: number }
+  /** Without it nothing can be said. */
+  readonly needs?: 'bubblewrap'
   run(size: number): Promise<Findings>
 }
 

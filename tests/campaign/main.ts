@@ -10,6 +10,7 @@ import { readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { hasBubblewrap } from '../server/support.ts'
 import { openDirectory } from '../support/temporary-directory.ts'
 import { type Check, type Findings, isPassed, parseFindings } from './check.ts'
 import { mutationTable, tryMutations, type Verdict } from './mutations/mutate.ts'
@@ -74,20 +75,20 @@ async function findingsOf(check: Check, place: string, quick: boolean): Promise<
 }
 
 async function lineOf(check: Check, quick: boolean): Promise<Line> {
-  const place = openDirectory(tmpdir(), `campaign-${check.name}-`)
+  const { row, name } = check
+  const line = { row, promise: promises.get(row) ?? '', check: name }
+  if (check.needs !== undefined && !hasBubblewrap) {
+    const findings = { done: 'not run: bubblewrap is not here', figures: [], wrongs: [] }
+    return { ...line, findings, verdict: 'skip', seconds: 0 }
+  }
+  const place = openDirectory(tmpdir(), `campaign-${name}-`)
   const began = performance.now()
   try {
     const found = await findingsOf(check, place, quick)
-    const left = readdirSync(place).map((name) => `${name} was left in the temporary directory`)
+    const left = readdirSync(place).map((entry) => `${entry} was left in the temporary directory`)
     const findings = { ...found, wrongs: [...found.wrongs, ...left] }
-    return {
-      row: check.row,
-      promise: promises.get(check.row) ?? '',
-      check: check.name,
-      findings,
-      isPassed: isPassed(findings),
-      seconds: (performance.now() - began) / 1000,
-    }
+    const seconds = (performance.now() - began) / 1000
+    return { ...line, findings, verdict: isPassed(findings) ? 'pass' : 'FAIL', seconds }
   } finally {
     rmSync(place, { recursive: true, force: true })
   }
@@ -99,17 +100,17 @@ async function proveRows({ rows, quick, markdown }: Options): Promise<boolean> {
     for (const check of checksOf(row)) {
       const line = await lineOf(check, quick)
       lines.push(line)
-      console.error(
-        `${line.isPassed ? 'pass' : 'FAIL'} ${check.row} ${check.name} ${line.seconds.toFixed(1)} s`,
-      )
+      console.error(`${line.verdict} ${check.row} ${check.name} ${line.seconds.toFixed(1)} s`)
       for (const wrong of line.findings.wrongs) console.error(`     ${wrong}`)
     }
   }
   console.log(markdown ? markdownTable(lines) : textTable(lines))
-  const failed = lines.filter((line) => !line.isPassed)
-  const seconds = lines.reduce((sum, line) => sum + line.seconds, 0)
-  console.log(`${lines.length - failed.length} of ${lines.length} checks pass, in ${seconds.toFixed(0)} s`)
-  return failed.length === 0
+  const count = (wanted: Line['verdict']) => lines.filter(({ verdict }) => verdict === wanted).length
+  const seconds = lines.reduce((sum, line) => sum + line.seconds, 0).toFixed(0)
+  console.log(
+    `${count('pass')} checks pass, ${count('FAIL')} fail, ${count('skip')} skipped, in ${seconds} s`,
+  )
+  return count('FAIL') === 0
 }
 
 async function mutate({ only, markdown }: Options): Promise<boolean> {

@@ -93,6 +93,7 @@ export const sandboxCrash: Check = {
   row: '4',
   unit: 'kills in each of three ways',
   sizes: { full: 40, quick: 2 },
+  needs: 'bubblewrap',
   run: async (kills) => {
     const found: string[] = []
     for (const mode of crashModes) found.push(...(await crash(mode, kills)).map((line) => `${mode}: ${line}`))

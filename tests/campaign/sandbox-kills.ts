@@ -13,6 +13,7 @@ export const sandboxKills: Check = {
   row: '10',
   unit: 'kills',
   sizes: { full: 500, quick: 60 },
+  needs: 'bubblewrap',
   run: async (kills) => {
     const ends: Ends[] = []
     for (const [at, maxWaiting] of ways.entries()) {

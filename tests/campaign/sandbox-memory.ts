@@ -10,6 +10,7 @@ export const sandboxMemory: Check = {
   row: '9',
   unit: 'megabytes',
   sizes: { full: 1_000, quick: 300 },
+  needs: 'bubblewrap',
   run: async (megabytes) => {
     const sandbox = await createSandbox({ slots: 1 })
     await bash(sandbox, 'head -c 20000000 /dev/zero')

@@ -15,6 +15,7 @@ export const stateful: Check = {
   row: '10',
   unit: 'calls',
   sizes: { full: 1_000, quick: 80 },
+  needs: 'bubblewrap',
   run: async (calls) => {
     const marker = `marker-${crypto.randomUUID()}`
     const sandbox = await createSandbox({ slots })

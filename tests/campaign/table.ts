@@ -6,20 +6,20 @@ export interface Line {
   readonly promise: string
   readonly check: string
   readonly findings: Findings
-  readonly isPassed: boolean
+  readonly verdict: 'pass' | 'FAIL' | 'skip'
   readonly seconds: number
 }
 
 const headings = ['row', 'promise', 'what was done', 'found', 'asked', '', 's']
 
-function cells({ row, promise, check, findings, isPassed, seconds }: Line): string[] {
+function cells({ row, promise, check, findings, verdict, seconds }: Line): string[] {
   return [
     row,
     promise,
     `${check}: ${findings.done}`,
     findings.figures.map(({ what, found }) => `${found} ${what}`).join('\n'),
     findings.figures.map(({ asked }) => asked).join('\n'),
-    isPassed ? 'pass' : 'FAIL',
+    verdict,
     seconds.toFixed(1),
   ]
 }

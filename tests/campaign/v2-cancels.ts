@@ -70,6 +70,7 @@ export const v2Cancels: Check = {
   row: '10',
   unit: 'ends',
   sizes: { full: 500, quick: 60 },
+  needs: 'bubblewrap',
   run: async (ends) => {
     const { cancelled, hungUp, otherwise, violations } = await cancels(ends)
     const survivors = violations.filter((violation) => violation.includes(' lives after ')).length
