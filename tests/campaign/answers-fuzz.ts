@@ -10,7 +10,7 @@ export const answersFuzz: Check = {
   name: 'answers-fuzz',
   row: 'fuzz',
   unit: 'rounds',
-  sizes: { full: 5_000, quick: 150 },
+  sizes: { full: 2_000, quick: 150 },
   run: async (rounds) => {
     const stray: string[] = []
     const note = (reason: unknown) => stray.push(`Nobody caught: ${reason}`)

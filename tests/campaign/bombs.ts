@@ -52,7 +52,7 @@ export const bombsCheck: Check = {
   name: 'bombs',
   row: '17',
   unit: 'rounds',
-  sizes: { full: 10, quick: 1 },
+  sizes: { full: 5, quick: 1 },
   needs: 'bubblewrap',
   run: async (rounds) => {
     const dataDir = mkdtempSync(join(tmpdir(), 'bombs-'))

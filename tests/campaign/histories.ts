@@ -113,7 +113,7 @@ export const histories: Check = {
   name: 'histories',
   row: '3',
   unit: 'runs',
-  sizes: { full: 300, quick: 12 },
+  sizes: { full: 120, quick: 12 },
   run: async (runs) => {
     using witness = new Witness()
     const random = randomOf(seed)

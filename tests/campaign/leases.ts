@@ -11,7 +11,7 @@ export const leases: Check = {
   name: 'leases',
   row: '11',
   unit: 'steps',
-  sizes: { full: 100_000, quick: 4_000 },
+  sizes: { full: 20_000, quick: 4_000 },
   run: async (size) => {
     const runs = Math.ceil(size / stepsEach)
     const { steps, served, refused, violations } = await playRuns({ runs, seed, shrinks: false })

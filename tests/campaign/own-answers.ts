@@ -74,7 +74,7 @@ export const ownAnswers: Check = {
   name: 'own-answers',
   row: '7',
   unit: 'batches',
-  sizes: { full: 20_000, quick: 600 },
+  sizes: { full: 5_000, quick: 600 },
   run: async (batches) => {
     const random = randomOf(seed)
     const struck = new Set<string>()

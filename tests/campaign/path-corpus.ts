@@ -13,7 +13,7 @@ export const pathCorpus: Check = {
   name: 'path-corpus',
   row: '15',
   unit: 'rounds',
-  sizes: { full: 5, quick: 1 },
+  sizes: { full: 2, quick: 1 },
   run: async (rounds) => {
     let cases = 0
     const wrongs: string[] = []

@@ -114,7 +114,7 @@ export const refusals: Check = {
   name: 'refusals',
   row: '13',
   unit: 'rounds of lies',
-  sizes: { full: 20, quick: 1 },
+  sizes: { full: 5, quick: 1 },
   run: async (rounds) => {
     using place = new Place()
     const wrongs: string[] = []

@@ -78,7 +78,7 @@ export const singlePosts: Check = {
   name: 'single-posts',
   row: '5',
   unit: 'calls',
-  sizes: { full: 10_000, quick: 600 },
+  sizes: { full: 5_000, quick: 600 },
   run: async (calls) => {
     const random = randomOf(5)
     const refuse = (_: BasePost) => (random() < 0.1 ? pick(random, refusals)() : undefined)
