@@ -5,6 +5,7 @@ import {
   createActor,
   createMachine,
   type InspectionEvent,
+  raise,
   SimulatedClock,
 } from 'xstate'
 import { coordinatorMachine } from '../../src/actors/coordinator.machine.ts'
@@ -166,6 +167,18 @@ describe('a chart with learned edges', () => {
     for (let time = 0; time < 100; time += 1) actor.send({ type: 'a' })
     expect(learned).toBeGreaterThan(0)
     expect(asked).toBe(learned)
+  })
+
+  test('takes a beginning of several steps as the machine does, for each actor', () => {
+    const beginnings = {
+      final: { initial: 'over', states: { over: { type: 'final' } } },
+      raising: { entry: raise({ type: 'a' }), on: { a: 'y' } },
+    } as const
+    for (const x of Object.values(beginnings)) {
+      const machine = createMachine({ id: 'm', context: {}, initial: 'x', states: { x, y: {} } })
+      const [stock, learned] = both(machine, [])
+      expect(learned).toEqual(stock)
+    }
   })
 
   test('asks the guards of its beginning each time', () => {
