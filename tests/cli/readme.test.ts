@@ -77,11 +77,11 @@ test.each(commands)(
   30_000,
 )
 
-/** Reads on until it comes; the end of the stream before that is an error. */
+/** Reads on until it comes; the end of the stream before that is an error. The pipe stays: who says more is not broken. */
 async function untilSaid(stream: ReadableStream<Uint8Array>, text: RegExp): Promise<void> {
   let said = ''
   const decoder = new TextDecoder()
-  for await (const chunk of stream) {
+  for await (const chunk of stream.values({ preventCancel: true })) {
     said += decoder.decode(chunk, { stream: true })
     if (text.test(said)) return
   }

@@ -96,7 +96,7 @@ describe('the tarball', () => {
 
 describe.skipIf(!isOnline)('installed in an empty project', () => {
   let bunProject: string
-  let server: Awaited<ReturnType<typeof startServer>>
+  let server: Awaited<ReturnType<typeof startServer>> | undefined
   let suite: string
   let settings: (suite: number) => string
   let everyPath: string
@@ -112,8 +112,8 @@ describe.skipIf(!isOnline)('installed in an empty project', () => {
   }, patience)
 
   afterAll(async () => {
-    server.child.kill('SIGTERM')
-    await server.child.exited
+    server?.child.kill('SIGTERM')
+    await server?.child.exited
   })
 
   test.concurrent(
