@@ -20,9 +20,18 @@ const shortTimeoutMs = 1_000
 
 const classLimitsMs = [shortTimeoutMs, 10_000, 60_000, 600_000, Number.POSITIVE_INFINITY]
 
-const quickTools: ReadonlySet<string> = new Set(['read_file', 'write_file'])
+/** Whole files, 100,000 bytes each that may be six as JSON: so many fit into what is read of an answer, 32 MiB. */
+const readCalls = 50
 
-const quickLanes = classLimitsMs.map((limit): Lane => ({ name: `files ≤ ${limit} ms`, maxCalls: Infinity }))
+/** Calls that are over soon: they wait for strangers of their kind, however many. */
+const quickLanes: ReadonlyMap<string, readonly Lane[]> = new Map([
+  ['read_file', lanesOf('reads', readCalls)],
+  ['write_file', lanesOf('writes', Infinity)],
+])
+
+function lanesOf(name: string, maxCalls: number): Lane[] {
+  return classLimitsMs.map((limit) => ({ name: `${name} ≤ ${limit} ms`, maxCalls }))
+}
 
 const commandLanes = classLimitsMs.map(
   (limit): Lane => ({
@@ -33,7 +42,7 @@ const commandLanes = classLimitsMs.map(
 
 /** The lane of a call made by `execute`. */
 export function laneOf(tool: string, timeoutMs: number): Lane {
-  const lanes = quickTools.has(tool) ? quickLanes : commandLanes
+  const lanes = quickLanes.get(tool) ?? commandLanes
   let index = 0
   while (timeoutMs > (classLimitsMs[index] ?? Infinity)) index += 1
   const lane = lanes[index]
