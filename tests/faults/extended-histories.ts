@@ -9,6 +9,9 @@ import { Witness } from '../support/witness.ts'
 
 const timeoutMs = 1_000
 
+/** So many faults at a time. */
+const width = 40
+
 const usualClock = fastClock(10)
 /** After a stall a part of its time is left to ask again: enough on a machine that is busy. */
 const stallClock = fastClock(3)
@@ -61,10 +64,10 @@ function inMemory(): Ground {
   }
 }
 
-/** Our own server, for any number of faults; each command appends its id to a file. */
+/** Our own server, for any number of faults that strike batches of up to two calls; each command appends its id to a file. */
 export async function startOwn(): Promise<AsyncDisposable & { readonly ground: Ground }> {
   const witness = new Witness()
-  const server = await startRealServer({ slots: 4, level: 'extended' })
+  const server = await startRealServer({ slots: width * 2, level: 'extended' })
   const ground: Ground = {
     url: server.url,
     command: (id) => witness.command(id, `echo ran ${id}`),
@@ -81,8 +84,8 @@ export async function startOwn(): Promise<AsyncDisposable & { readonly ground: G
   }
 }
 
-/** A batch through one fault, which strikes its first POST. */
-async function run(fault: Fault, setting: Setting): Promise<History> {
+/** A batch through one fault, which strikes its first POST. Each lane has slots of its own: none waits for another. */
+async function run(fault: Fault, setting: Setting, lane: number): Promise<History> {
   const { fresh, calls, replacedBy } = setting
   await using ground = (setting.ground ?? inMemory)()
   let posts = 0
@@ -107,7 +110,7 @@ async function run(fault: Fault, setting: Setting): Promise<History> {
     },
     { clock: fault.kind === 'stall' ? stallClock : usualClock },
   )
-  const slots = executor.slots(proxy.url, calls)
+  const slots = executor.slots(proxy.url, (lane + 1) * calls).slice(lane * calls)
   const results = await executor.executeBatch(
     slots.map((slot) => {
       const executionId = crypto.randomUUID()
@@ -138,9 +141,10 @@ export function cuts(
 
 export async function exhaust(faults: readonly Fault[], setting: Setting): Promise<History[]> {
   const histories: History[] = []
-  const width = 40
   for (let at = 0; at < faults.length; at += width) {
-    histories.push(...(await Promise.all(faults.slice(at, at + width).map((fault) => run(fault, setting)))))
+    histories.push(
+      ...(await Promise.all(faults.slice(at, at + width).map((fault, lane) => run(fault, setting, lane)))),
+    )
   }
   return histories
 }
