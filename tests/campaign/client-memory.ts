@@ -67,7 +67,8 @@ export const clientMemory: Check = {
   name: 'client-memory',
   row: '9',
   unit: 'megabytes',
-  sizes: { full: 300, quick: 100 },
+  // The reduced form says only that all three are given up: Bun's fetch takes in what comes before it is read.
+  sizes: { full: 300, quick: 40 },
   run: async (megabytes) => {
     const argv = [process.execPath, import.meta.path, 'serve', String(megabytes)]
     const child = Bun.spawn(argv, { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' })
