@@ -17,6 +17,8 @@ const lineCharacters = 2 * 1024 * 1024
 /** What is read of an answer at most, live output apart, for each of its calls. */
 const callCharacters = 1024 * 1024
 
+const pieceBytes = 256 * 1024
+
 /** Who is told of an answer as it comes. */
 export interface AnswerListener {
   /** The answer has begun. */
@@ -68,15 +70,17 @@ async function readLines(
     for (;;) {
       const chunk = await reader.read()
       if (chunk.done) break
-      for (const line of lines.push(chunk.value)) {
-        if (line === '') continue
-        const taken = results.take(parseBatchLine(line))
-        if (taken?.kind === 'live') live += line.length
-        if (taken !== undefined) listener.take(taken)
-      }
-      if (lines.characters - live > maxCharacters) {
-        await reader.cancel()
-        return { kind: 'too-large', message: `The answer is larger than ${maxCharacters} characters` }
+      for (const piece of pieces(chunk.value)) {
+        for (const line of lines.push(piece)) {
+          if (line === '') continue
+          const taken = results.take(parseBatchLine(line))
+          if (taken?.kind === 'live') live += line.length
+          if (taken !== undefined) listener.take(taken)
+        }
+        if (lines.characters - live > maxCharacters) {
+          await reader.cancel()
+          return { kind: 'too-large', message: `The answer is larger than ${maxCharacters} characters` }
+        }
       }
     }
   } catch (error) {
@@ -114,4 +118,9 @@ function delivered(post: Post, failure: Failed | undefined): Delivery {
   return failure === undefined
     ? { kind: 'delivered', settlements: [] }
     : { kind: 'delivered', settlements: post.calls.map(() => failure), failure }
+}
+
+/** A chunk may be all that came in a while: no more of it is decoded than is read. */
+function* pieces(chunk: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < chunk.length; at += pieceBytes) yield chunk.subarray(at, at + pieceBytes)
 }

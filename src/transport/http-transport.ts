@@ -7,6 +7,7 @@ import { readBounded } from '../protocol/read-bounded.ts'
 import { errorSentence, parseJson } from '../protocol/routes.ts'
 import { neverConnected } from '../retrying/never-connected.ts'
 import { retryAfterMs } from '../retrying/pauses.ts'
+import { inflated, isBun, unpacked } from './inflated.ts'
 
 /** The part of `fetch` that is used. */
 export type Fetch = (request: Request) => Promise<Response>
@@ -41,6 +42,7 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
     throwHttpErrors: false,
     redirect: 'manual',
     headers: {
+      ...(isBun && options.fetch === undefined ? { 'accept-encoding': 'gzip' } : {}),
       ...options.headers,
       ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
     },
@@ -59,9 +61,10 @@ interface Sender {
 }
 
 function fetchWith(handler: Fetch | undefined): Sender['fetch'] {
-  return handler === undefined
-    ? (request, signal) => fetch(request, { signal })
-    : (request, signal) => handler(new Request(request, { signal }))
+  if (handler !== undefined) return (request, signal) => handler(new Request(request, { signal }))
+  return isBun
+    ? async (request, signal) => inflated(await fetch(request, unpacked(signal)))
+    : (request, signal) => fetch(request, { signal })
 }
 
 async function exchange<T>(sender: Sender, request: TransportRequest<T>): Promise<Exchange<T>> {
