@@ -38,6 +38,8 @@ async function holdElsewhere() {
     lockDataDir(${JSON.stringify(dataDir)})
     // What it spawned, and what outlives it, must not hold the lock.
     const child = Bun.spawn(['sleep', '60'], { detached: true, stdio: ['ignore', 'ignore', 'ignore'] })
+    // It is told of before it has closed what is not its own.
+    await Bun.sleep(100)
     console.log(child.pid)
     setInterval(() => {}, 1000)`
   const child = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe', stderr: 'ignore' })
