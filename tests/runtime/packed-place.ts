@@ -10,12 +10,10 @@ const parts = ['.build', 'LICENSE', 'README.md', 'mod.ts', 'package.json', 'src'
 
 export const npm = Bun.which('npm')
 
-/** The registry that installs ask, and whether it answers. */
-export const registry = process.env.npm_config_registry ?? 'https://registry.npmjs.org/'
-export const isOnline = await fetch(registry, { method: 'HEAD', signal: AbortSignal.timeout(10_000) }).then(
-  () => true,
-  () => false,
-)
+/** The registry that installs ask, by what it says of a package that we have; empty when it does not answer. */
+const asked = Bun.spawnSync([process.execPath, 'pm', 'view', 'valibot', 'dist.tarball'], { cwd: root })
+export const registry = /^(https?:\S+?)valibot\/-\//.exec(asked.stdout.toString())?.[1] ?? ''
+export const isOnline = registry !== ''
 
 export class PackedPlace implements AsyncDisposable {
   /** A copy of the repository: to pack there changes nothing here. */
