@@ -3,8 +3,9 @@
  * deadline, and what it is told is what the witness knows. `bun tests/campaign/histories.ts [runs]`
  */
 import { type ExecutionResult, SandboxExecutor, type Slot } from '../../mod.ts'
+import { trueKinds } from '../faults/twelve-faults.ts'
 import { fastClock } from '../support/fast-clock.ts'
-import { type Fault, startFaultProxy } from '../support/fault-proxy.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { pick, randomOf } from '../support/random.ts'
 import { type Level, levels, startRealServer } from '../support/real-server.ts'
 import { TimerDrift } from '../support/timer-drift.ts'
@@ -39,18 +40,6 @@ const kinds: readonly [Kind, ...Kind[]] = [
   { name: 'is given up early', rest: '; sleep 0.05', abortAfterMs: 1 },
 ]
 
-const faults: readonly [(at: number) => Fault, ...((at: number) => Fault)[]] = [
-  () => ({ kind: 'reset', in: 'connect' }),
-  (at) => ({ kind: 'reset', in: 'request', at }),
-  (at) => ({ kind: 'close', in: 'request', at }),
-  (at) => ({ kind: 'stall', in: 'request', at }),
-  (at) => ({ kind: 'reset', in: 'response', at }),
-  (at) => ({ kind: 'close', in: 'response', at }),
-  (at) => ({ kind: 'stall', in: 'response', at }),
-  (at) => ({ kind: 'delay', in: 'response', at, ms: 60 }),
-  (at) => ({ kind: 'drip', in: 'response', at, bytes: 80 }),
-]
-
 /** One call and how it ended. */
 interface Ending {
   readonly kind: Kind
@@ -78,7 +67,7 @@ async function run(level: Level, witness: Witness, random: () => number) {
   using drift = new TimerDrift()
   await using server = await startRealServer({ slots, level })
   const rate = pick(random, [0, 0.05, 0.2, 0.5])
-  const strike = () => (random() < rate ? pick(random, faults)(Math.floor(random() * 900)) : undefined)
+  const strike = () => (random() < rate ? pick(random, trueKinds)(Math.floor(random() * 900)) : undefined)
   await using proxy = await startFaultProxy({ target: server.url, host, plan: { request: strike } })
   await using executor = new SandboxExecutor(
     { retry: { delayMs: 100 }, batching: { maxCalls: pick(random, [1, 3, 256]) } },

@@ -12,8 +12,8 @@ const timeoutMs = 30_000
 
 type MakeFault = (at: number) => Fault
 
-/** Each kind strikes after so many bytes of its message. */
-export const kinds: readonly MakeFault[] = [
+/** Each strikes after so many bytes of its message; what arrives is what was sent. */
+export const trueKinds: readonly [MakeFault, ...MakeFault[]] = [
   () => ({ kind: 'reset', in: 'connect' }),
   (at) => ({ kind: 'reset', in: 'request', at }),
   (at) => ({ kind: 'close', in: 'request', at }),
@@ -23,6 +23,11 @@ export const kinds: readonly MakeFault[] = [
   (at) => ({ kind: 'stall', in: 'response', at }),
   (at) => ({ kind: 'delay', in: 'response', at, ms: 50 }),
   (at) => ({ kind: 'drip', in: 'response', at, bytes: 100 }),
+]
+
+/** With those that alter what arrives. */
+export const kinds: readonly MakeFault[] = [
+  ...trueKinds,
   (at) => ({ kind: 'truncate', in: 'response', at, bytes: 7 }),
   (at) => ({ kind: 'duplicate', in: 'response', at, bytes: 7 }),
   (at) => ({ kind: 'garble', in: 'response', at }),
