@@ -14,7 +14,7 @@ const charts = {
 const readme = fileAt('README.md').text
 
 for (const [name, drawn] of Object.entries(charts)) {
-  test.skipIf(chartIn(readme, name) === '')(`the chart ${name} in README.md is the machine`, () => {
+  test(`the chart ${name} in README.md is the machine`, () => {
     expect(staleChart(readme, name, drawn)).toBeUndefined()
   })
 }
