@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import { SandboxUsageError } from '../errors.ts'
 import type { StreamBody } from '../ports/transport.ts'
+import { giveBack } from '../protocol/given-back.ts'
 import { filesRoute } from '../protocol/routes.ts'
 import { abortSignal, checked, milliseconds, text } from '../usage.ts'
 import { type ArtifactOutcome, artifactOutcome } from './artifact-results.ts'
@@ -44,6 +45,9 @@ export interface DownloadResult extends ArtifactOutcome {
 }
 
 const fileOptions = v.strictObject({ timeoutMs: v.optional(milliseconds), signal: v.optional(abortSignal) })
+
+/** Of what is hashed at a time. */
+const pieceBytes = 262_144
 
 /** Sends a file request through the slot; resolves to how it ended. */
 export type SendFile = (request: FileRequest, options: CallOptions) => Promise<Raw>
@@ -137,7 +141,7 @@ function sourceOf(data: unknown): Source {
     throw new SandboxUsageError('data', message)
   }
   // A Blob is sent as it is, since browsers send no streams over HTTP/1.1; it can be read a second time.
-  return { body: blob, sent: () => hashed(blob.stream()) }
+  return { body: blob, sent: () => hashed(blob) }
 }
 
 function isBytes(data: unknown): data is Uint8Array<ArrayBuffer> {
@@ -157,14 +161,15 @@ function streamSource(data: ReadableStream<Uint8Array<ArrayBuffer>>): Source {
   return { body: data.pipeThrough(counting), sent: async () => ({ bytes, sha256: hash.hex() }) }
 }
 
-async function hashed(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+/** Read in slices: Bun's stream of a file leaves the event loop no turn until its end. */
+async function hashed(blob: Blob) {
   const hash = startSha256()
   let bytes = 0
-  const reader = stream.getReader()
   for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return { bytes, sha256: hash.hex() }
-    hash.update(value)
-    bytes += value.byteLength
+    const piece = new Uint8Array(await blob.slice(bytes, bytes + pieceBytes).arrayBuffer())
+    if (piece.byteLength === 0) return { bytes, sha256: hash.hex() }
+    hash.update(piece)
+    bytes += piece.byteLength
+    giveBack(piece)
   }
 }

@@ -1,5 +1,8 @@
 /** Files of a workspace as streams, up and down. */
 import { describe, expect, test } from 'bun:test'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   createMemoryTransport,
   type Fetch,
@@ -90,6 +93,43 @@ describe('up and down, the hash checked', () => {
     go.resolve()
     await Promise.all(calls)
     expect(order).toEqual(['bash', 'upload', 'download true'])
+  })
+})
+
+describe("what is uploaded stays its owner's", () => {
+  test.each([
+    ['bytes', content.slice()],
+    ['an ArrayBuffer', content.slice().buffer],
+    ['a Blob', new Blob([content])],
+  ] as const)('%s', async (_, data) => {
+    await using server = startExtendedServer()
+    await using executor = new SandboxExecutor()
+    const [slot] = executor.slots(server.url, 1)
+    for (const path of ['once', 'twice']) await slot.upload(path, data)
+    expect(await new Response(data).bytes()).toEqual(content)
+    expect(await new Response((await slot.download('twice')).body).bytes()).toEqual(content)
+  })
+
+  test('others have their turns while the hash of a large file is made', async () => {
+    const path = join(tmpdir(), `files-test-${crypto.randomUUID()}`)
+    await using cleanup = new AsyncDisposableStack()
+    cleanup.defer(() => rm(path, { force: true }))
+    const file = Bun.file(path)
+    await file.write(new Uint8Array(8_000_000))
+    let turns = 0
+    let timer: ReturnType<typeof setInterval> | undefined
+    // Answers before anything is read: all that is left to do is the hash.
+    await using script = answering(async () => {
+      timer = setInterval(() => {
+        turns += 1
+      }, 0)
+      const etag = `"${hash(new Uint8Array(8_000_000))}"`
+      return Response.json({}, { headers: { etag } })
+    })
+    const up = await script.slot.upload('x', file)
+    clearInterval(timer)
+    expect(up.success).toBe(true)
+    expect(turns).toBeGreaterThan(2)
   })
 })
 

@@ -34,6 +34,29 @@ describe('PUT', () => {
     expect(new Uint8Array(readFileSync(join(workspace, 'a/b/f.bin')))).toEqual(bytes)
   })
 
+  test('gives the memory of each piece back as soon as it is written', async () => {
+    const { workspace, put } = await opened()
+    const pieces = Array.from({ length: 4 }, (_, at) => new Uint8Array(1_000).fill(at))
+    const sent = [...pieces]
+    const held: number[] = []
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: (controller) => {
+          const piece = sent.shift()
+          held.push(pieces.filter(({ length }) => length > 0).length)
+          if (piece === undefined) controller.close()
+          else controller.enqueue(piece)
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    expect((await put('f', body)).status).toBe(200)
+    expect(held).toEqual([4, 3, 2, 1, 0])
+    expect(readFileSync(join(workspace, 'f'))).toEqual(
+      Buffer.concat([0, 1, 2, 3].map((at) => Buffer.alloc(1_000, at))),
+    )
+  })
+
   test('takes names of all kinds as URLs write them', async () => {
     const { workspace, sandbox } = await opened()
     const name = 'a b/c#?%é.txt'

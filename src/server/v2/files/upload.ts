@@ -1,6 +1,7 @@
 /** `PUT /files/{slot}/{path}`: a file from a stream, in one step. */
 import { join, relative } from 'node:path'
 import { describeThrown } from '../../../errors.ts'
+import { giveBack } from '../../../protocol/given-back.ts'
 import type { ServerContext } from '../../calls.ts'
 import { openIfThere } from '../../files/open-directory.ts'
 import { placeStaged, stageFile } from '../../files/write-file.ts'
@@ -41,7 +42,7 @@ export async function upload(
   return answer
 }
 
-/** The pieces of a body, counted and hashed as they pass. */
+/** The pieces of a body, counted and hashed as they pass; each is given back when the next one is asked for. */
 class Counted implements AsyncIterable<Uint8Array> {
   readonly #request: Request
   readonly #maxBytes: number
@@ -59,10 +60,11 @@ class Counted implements AsyncIterable<Uint8Array> {
       if (this.#bytes > this.#maxBytes) throw new TooLarge()
       this.#hasher.update(piece)
       yield piece
+      giveBack(piece)
     }
   }
 
-  async *#pieces(): AsyncGenerator<Uint8Array> {
+  async *#pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     try {
       yield* this.#request.body ?? []
     } catch (thrown) {
