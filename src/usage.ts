@@ -6,15 +6,29 @@ import { SandboxUsageError } from './errors.ts'
 export function checked<T>(schema: v.GenericSchema<unknown, T>, value: unknown, subject: string): T {
   const parsed = v.safeParse(schema, value)
   if (parsed.success) return parsed.output
-  const [issue] = parsed.issues
+  // A name that is misspelled is missing too: the name that was typed is what helps.
+  const issue = parsed.issues.find(isUnknownKey) ?? parsed.issues[0]
   const field = v.getDotPath(issue) ?? subject
-  if (issue.type === 'strict_object') {
-    throw new SandboxUsageError(field, `Unknown option ${field} in ${subject}`)
+  if (isUnknownKey(issue)) {
+    throw new SandboxUsageError(field, `Unknown option ${field} in ${subject}${known(schema, issue)}`)
+  }
+  if (issue.type === 'strict_object' && issue.path) {
+    throw new SandboxUsageError(field, `Cannot use ${subject}: ${field} is missing`)
   }
   throw new SandboxUsageError(
     field,
     `Cannot use ${shown(issue.input)} as ${field} of ${subject}: ${issue.message}`,
   )
+}
+
+function isUnknownKey(issue: v.BaseIssue<unknown>): boolean {
+  return issue.type === 'strict_object' && issue.expected === 'never'
+}
+
+/** The options that there are, where the unknown one is not within another option. */
+function known(schema: object, { path }: v.BaseIssue<unknown>): string {
+  if (path?.length !== 1 || !('entries' in schema)) return ''
+  return `; known: ${Object.keys(schema.entries ?? {}).join(', ')}`
 }
 
 function shown(value: unknown): string {

@@ -48,7 +48,8 @@ type RunOptions = Omit<
 const help = `
 Calls file: one JSON object a line, checked whole before anything runs:
   {"trajectory": "id", "tool": "bash", "args": {"command": "echo hi"}, "timeout_s": 30}
-Tools: bash (command), read_file (path), write_file (path, content). timeout_s may be left out (30).
+Tools: bash and bash_stateful (command), tmux (action), read_file (path), write_file (path, content).
+timeout_s may be left out (30).
 Calls of a trajectory run in order in one slot; trajectories run side by side. A slot is emptied before the
 next trajectory gets it, not after the last one; those of --container, --nomad and --data-dir also before the first.
 After a call that did not run, or of which nobody knows whether it ran, the rest of its trajectory is not run.

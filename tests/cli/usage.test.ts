@@ -147,7 +147,7 @@ describe('a container that is not there', () => {
     const args = ['run', 'calls.jsonl', '--container', '127.0.0.1:1']
     const { exitCode, stdout, stderr } = await cli(args, { cwd: place.path })
     expect(stderr).toBe(
-      'error: Cannot use the container http://127.0.0.1:1: GET /health brought no JSON object\n',
+      'error: Cannot use the container http://127.0.0.1:1: GET /health was not answered, or not with a JSON object\n',
     )
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
   })

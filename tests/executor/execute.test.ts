@@ -104,7 +104,7 @@ describe('misuse rejects with the name of the field, and nothing is posted (prom
     ['timeoutMs', 'timeoutMs', { timeoutMs: -1 }],
     ['timeoutMs', 'timeoutMs', { timeoutMs: 0 }],
     ['timeoutMs', 'timeoutMs', { timeoutMs: Number.POSITIVE_INFINITY }],
-    ['timeout', 'Unknown option timeout', { timeout: 5 }],
+    ['timeout', 'Unknown option timeout in call options; known: timeoutMs, signal', { timeout: 5 }],
     ['signal', 'signal', { signal: {} }],
     ['executionId', 'executionId', { executionId: '' }],
     ['executionId', 'executionId', { executionId: '\ud800' }],

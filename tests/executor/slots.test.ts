@@ -20,6 +20,17 @@ describe('slots', () => {
     expect(() => executor.slots('host:1', 0)).toThrow('count')
   })
 
+  test.each([
+    [
+      { slotid: 'a', containerAddr: 'host:1' },
+      'Unknown option slotid in a slot; known: slotId, containerAddr,',
+    ],
+    [{ containerAddr: 'host:1' }, 'Cannot use a slot: slotId is missing'],
+  ])('%p is refused with the name that is wrong', async (init, message) => {
+    await using script = scripted()
+    expect(() => script.executor.slot(init as never)).toThrow(message)
+  })
+
   test('acquire when not idle and release while a call runs throw, naming slot and state', async () => {
     await using script = scripted()
     const [slot] = script.executor.slots('one:1', 1)

@@ -52,7 +52,7 @@ export function refuseStatus(
 ): void {
   const unusable = (why: string) =>
     new CommandFailure(`Cannot use the container ${address}: GET /health ${why}`, exitCodes.notAllRan)
-  if (status === null) throw unusable('brought no JSON object')
+  if (status === null) throw unusable('was not answered, or not with a JSON object')
   if (status.status !== 'ok') {
     const said = status.status === undefined ? 'no status' : `the status ${JSON.stringify(status.status)}`
     throw unusable(`says ${said}, not "ok"`)
