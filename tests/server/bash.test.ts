@@ -94,7 +94,7 @@ describe.skipIf(!hasBubblewrap)('bash in a sandbox', () => {
     const { success, error, metadata } = await bash(sandbox, 'echo never')
     expect(success).toBe(false)
     expect(error).toMatch(
-      /^Sandbox failed to start: (bwrap: Can't find source path|sandbox: \/workspace: No such file)/,
+      /^Sandbox failed to start: (bwrap: Can't find source path|sandbox: mount \S+ \/workspace: No such file)/,
     )
     expect(metadata).not.toHaveProperty('exit_code')
   })

@@ -44,7 +44,7 @@ export function holderLine(isolation: Bubblewrap, place: Place, script: Script =
     .map(String)
   const closed = closedProc.join(' ')
   const words = [basename(place.workspace), String(limits.tmpBytes), closed, script(limits), ...numbers]
-  return inSandbox(isolation, place, (setup) => [...outerArgs(setup), 'perl', '-e', holderProgram, ...words])
+  return inSandbox(isolation, place, (setup) => [...outerArgs(setup), 'perl', '-we', holderProgram, ...words])
 }
 
 function inSandbox(
