@@ -6,7 +6,8 @@ import { readInto, statOf } from '../../files/read-file.ts'
 import { wantedRange } from './byte-range.ts'
 import type { FileHashes } from './file-hashes.ts'
 
-const PIECE_BYTES = 262_144
+/** Smaller or larger, the pieces that wait for the collector take more memory, here and where they arrive. */
+const PIECE_BYTES = 65_536
 
 /**
  * Does not wait for the slot's running call: reading changes nothing, and shows the file as it is. Throws a PathError.
