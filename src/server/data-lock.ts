@@ -15,6 +15,7 @@ import * as v from 'valibot'
 import { describeThrown, SandboxError } from '../errors.ts'
 import { parseJson } from '../protocol/routes.ts'
 import { native } from './native.ts'
+import { groupOf } from './sandbox/process-tree.ts'
 
 /** The lock's file in the data directory. */
 export const lockName = '.sandbox-slots.lock'
@@ -34,26 +35,35 @@ export interface DataLock {
   release(): void
 }
 
+/**
+ * How long a dead server's lock is waited for: a child that it was just starting has the descriptor until it runs its
+ * own program.
+ */
+const DEAD_HOLDER_MS = 1_000
+const RETRY_MS = 5
+
 const lockHolder = v.object({ pid: v.number(), run: v.pipe(v.string(), v.uuid()) })
 
 /**
- * Throws a SandboxError `server` that names the holder when another server, of this process or not, has the directory.
- * Where the kernel's call is missing (not on Linux) nothing is locked.
+ * Rejects with a SandboxError `server` that names the holder when another server, of this process or not, has the
+ * directory. Where the kernel's call is missing (not on Linux) nothing is locked.
  */
-export function lockDataDir(dataDir: string): DataLock {
+export async function lockDataDir(dataDir: string): Promise<DataLock> {
   const path = join(dataDir, lockName)
+  const giveUpAt = performance.now() + DEAD_HOLDER_MS
   for (;;) {
     const fd = openLock(dataDir, path)
     const locked = native()?.lock(fd)
-    if (locked?.ok === false) {
-      closeSync(fd)
-      // One number with two names.
-      const isHeld = locked.code === 'EAGAIN' || locked.code === 'EWOULDBLOCK'
-      throw cannotLock(dataDir, isHeld ? heldBy(readHolder(path)) : locked.code)
-    }
     // The file that was opened may have been its holder's, who took it away at the same moment: then there is a new one.
-    if (isFileAt(path, fd)) return newLock(path, fd)
+    if (locked?.ok !== false && isFileAt(path, fd)) return newLock(path, fd)
     closeSync(fd)
+    if (locked?.ok !== false) continue
+    // One number with two names.
+    if (locked.code !== 'EAGAIN' && locked.code !== 'EWOULDBLOCK') throw cannotLock(dataDir, locked.code)
+    const holder = readHolder(path)
+    const isDead = holder !== null && groupOf(holder.pid) === null
+    if (!isDead || performance.now() > giveUpAt) throw cannotLock(dataDir, heldBy(holder))
+    await Bun.sleep(RETRY_MS)
   }
 }
 

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
+  closeSync,
   existsSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isSandboxError } from '../../src/errors.ts'
 import { lockDataDir, lockName } from '../../src/server/data-lock.ts'
+import { native } from '../../src/server/native.ts'
 import { createSandbox } from '../../src/server/sandbox.ts'
 
 let dataDir: string
@@ -20,9 +23,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }))
 
-function refusal(dir = dataDir): string {
+async function refusal(dir = dataDir): Promise<string> {
   try {
-    lockDataDir(dir).release()
+    ;(await lockDataDir(dir)).release()
   } catch (thrown) {
     expect(isSandboxError(thrown) && thrown.code).toBe('server')
     return String(thrown)
@@ -35,11 +38,9 @@ async function holdElsewhere() {
   const module = join(import.meta.dir, '../../src/server/data-lock.ts')
   const script = `
     const { lockDataDir } = await import(${JSON.stringify(module)})
-    lockDataDir(${JSON.stringify(dataDir)})
+    await lockDataDir(${JSON.stringify(dataDir)})
     // What it spawned, and what outlives it, must not hold the lock.
     const child = Bun.spawn(['sleep', '60'], { detached: true, stdio: ['ignore', 'ignore', 'ignore'] })
-    // It is told of before it has closed what is not its own.
-    await Bun.sleep(100)
     console.log(child.pid)
     setInterval(() => {}, 1000)`
   const child = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe', stderr: 'ignore' })
@@ -47,14 +48,14 @@ async function holdElsewhere() {
   return { child, orphan: Number(new TextDecoder().decode(value)) }
 }
 
-test('a second holder is refused, and told who has which directory', () => {
-  const first = lockDataDir(dataDir)
-  expect(refusal()).toContain(`Cannot use the data directory ${dataDir}: `)
-  expect(refusal()).toContain(`process id ${process.pid}`)
+test('a second holder is refused, and told who has which directory', async () => {
+  const first = await lockDataDir(dataDir)
+  expect(await refusal()).toContain(`Cannot use the data directory ${dataDir}: `)
+  expect(await refusal()).toContain(`process id ${process.pid}`)
   first.release()
   first.release()
   expect(readdirSync(dataDir)).toEqual([])
-  expect(refusal()).toBe('none')
+  expect(await refusal()).toBe('none')
 })
 
 test('kill -9 unlocks, and the next holder knows of the one before', async () => {
@@ -64,31 +65,76 @@ test('kill -9 unlocks, and the next holder knows of the one before', async () =>
     child.kill('SIGKILL')
     process.kill(orphan, 'SIGKILL')
   })
-  expect(refusal()).toContain(`process id ${child.pid}`)
+  expect(await refusal()).toContain(`process id ${child.pid}`)
   child.kill('SIGKILL')
   await child.exited
-  const next = lockDataDir(dataDir)
+  const next = await lockDataDir(dataDir)
   expect(next.earlier?.pid).toBe(child.pid)
   expect(next.earlier?.run).not.toBe(next.holder.run)
   next.release()
-  const third = lockDataDir(dataDir)
+  const third = await lockDataDir(dataDir)
   expect(third.earlier).toBe(null)
   third.release()
 })
 
+describe('held, but not by the one whose name is in it', () => {
+  /** The lock as the child of a server holds it that was just being started when the server was killed. */
+  function heldBy(pid: number) {
+    const path = join(dataDir, lockName)
+    writeFileSync(path, JSON.stringify({ pid, run: crypto.randomUUID() }))
+    const fd = openSync(path, 'r+')
+    expect(native()?.lock(fd)).toEqual({ ok: true, value: undefined })
+    return { [Symbol.dispose]: () => closeSync(fd) }
+  }
+
+  async function deadPid(): Promise<number> {
+    const child = Bun.spawn(['true'])
+    await child.exited
+    return child.pid
+  }
+
+  test('a dead server lets the next one in when its last child has let go', async () => {
+    const pid = await deadPid()
+    const held = heldBy(pid)
+    let isIn = false
+    const next = lockDataDir(dataDir).finally(() => {
+      isIn = true
+    })
+    await Bun.sleep(20)
+    expect(isIn).toBe(false)
+    held[Symbol.dispose]()
+    const lock = await next
+    expect(lock.earlier?.pid).toBe(pid)
+    lock.release()
+  })
+
+  test('and is named when that does not happen', async () => {
+    const pid = await deadPid()
+    using _held = heldBy(pid)
+    expect(await refusal()).toContain(`process id ${pid}`)
+  })
+
+  test('a living one is not waited for', async () => {
+    const held = heldBy(process.pid)
+    const refused = refusal()
+    held[Symbol.dispose]()
+    expect(await refused).toContain(`process id ${process.pid}`)
+  })
+})
+
 describe('a file that is not a lock of ours', () => {
-  test('says nothing of an earlier holder', () => {
+  test('says nothing of an earlier holder', async () => {
     writeFileSync(join(dataDir, lockName), '{"pid": 1, "run": "x"}')
-    const lock = lockDataDir(dataDir)
+    const lock = await lockDataDir(dataDir)
     expect(lock.earlier).toBe(null)
     lock.release()
   })
 
-  test('is not followed when it is a symlink', () => {
+  test('is not followed when it is a symlink', async () => {
     const target = join(dataDir, 'target')
     writeFileSync(target, 'kept')
     symlinkSync(target, join(dataDir, lockName))
-    expect(refusal()).toContain(dataDir)
+    expect(await refusal()).toContain(dataDir)
     expect(readFileSync(target, 'utf8')).toBe('kept')
   })
 })

@@ -33,7 +33,7 @@ export async function openDirectories(settings: SandboxSettings): Promise<Direct
   const { dataDir: wanted, slots, isolation } = settings
   const owner = isolation === 'none' ? null : await firstOwner(slots)
   const dataDir = await openDataDir(wanted)
-  const lock = lockDataDir(dataDir)
+  const lock = await lockDataDir(dataDir)
   const close = () => closeDirectories(dataDir, wanted === undefined, lock)
   try {
     const swept =
