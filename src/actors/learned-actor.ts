@@ -16,13 +16,34 @@ export function createLearnedActor<M extends AnyStateMachine>(
 }
 
 /** XState's names of what its types hide. Its version is pinned, and the tests hold both actors side by side. */
-const hidden = { process: '_process', snapshot: '_snapshot', observers: 'observers', fail: '_error' } as const
+const hidden = {
+  process: '_process',
+  snapshot: '_snapshot',
+  observers: 'observers',
+  fail: '_error',
+  mailbox: 'mailbox',
+} as const
 /** Not a literal, or it could not be overridden. */
 const step: string = hidden.process
 
-/** Takes learned edges itself; leaves all else to XState: the mailbox, other edges, what is told to subscribers. */
+/** XState's queue of an actor: the first is the event that is processed now. */
+interface Mailbox {
+  readonly _active: boolean
+  _current: Letter | null
+  _last: Letter | null
+  flush(): void
+}
+
+interface Letter {
+  readonly value: unknown
+  next: Letter | null
+}
+
+/** Takes learned edges itself; leaves all else to XState: who waits in the mailbox, other edges, what subscribers are told. */
 class UnwatchedActor<M extends AnyStateMachine> extends Actor<M> {
   readonly #edges: LearnedEdges
+  /** Of an event that finds the mailbox empty, as nearly all do: XState makes one for each. */
+  readonly #letter: Letter = { value: undefined, next: null }
 
   constructor(machine: M, options: ActorOptions<M>, edges: LearnedEdges) {
     super(machine, options)
@@ -31,7 +52,19 @@ class UnwatchedActor<M extends AnyStateMachine> extends Actor<M> {
   }
 
   override send(event: EventFromLogic<M>): void {
-    this._send(event)
+    const mailbox: Mailbox = this[hidden.mailbox]
+    if (!mailbox._active || mailbox._current !== null) {
+      this._send(event)
+      return
+    }
+    const letter = this.#letter
+    mailbox._current = letter
+    mailbox._last = letter
+    this[step](event)
+    // What came meanwhile stands behind it.
+    mailbox._current = letter.next
+    letter.next = null
+    mailbox.flush()
   }
 
   [step](event: EventFromLogic<M>): void {
