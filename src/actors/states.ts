@@ -38,10 +38,16 @@ export function slotStateOf(snapshot: SnapshotFrom<typeof slotMachine>): SlotSta
   return state
 }
 
+/** Charts with learned edges have few snapshots, and show them again and again. */
+const knownLinks = new WeakMap<SnapshotFrom<typeof coordinatorMachine>, LinkState>()
+
 /** Whether the coordinator's container is there. */
 export function linkStateOf(snapshot: SnapshotFrom<typeof coordinatorMachine>): LinkState {
+  const known = knownLinks.get(snapshot)
+  if (known !== undefined) return known
   const state = linkStates.find((candidate) => snapshot.matches({ link: candidate }))
   if (state === undefined)
     throw new RangeError(`No link in coordinator state ${JSON.stringify(snapshot.value)}`)
+  knownLinks.set(snapshot, state)
   return state
 }
