@@ -56,10 +56,12 @@ export function countFailure(
   }
 }
 
-function settle({ pacing }: Posting, post: Post, settlements: readonly Settlement[]): void {
+function settle({ core, pacing }: Posting, post: Post, settlements: readonly Settlement[]): void {
+  const now = core.clock.now()
   post.calls.forEach((call, index) => {
     const settlement = settlements[index]
     if (settlement === undefined || call.post !== post) return
+    call.endedAt = now
     post.release(call)
     if (settlement.kind === 'answered') pacing.succeeded()
     call.slot.ended(call, settlement)

@@ -119,7 +119,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
 
   /** Tells the caller how the call ended. */
   finish(call: PendingCall, given: Settlement): void {
-    const now = this.clock.now()
+    const now = call.endedAt ?? this.clock.now()
     const settlement = truthful(call, given)
     if (!call.finish(settlement, now) || this.emit === undefined) return
     this.emit({

@@ -100,6 +100,8 @@ export abstract class PendingCall
   seat: number | undefined
   /** When the first attempt was made. */
   startedAt: number | undefined
+  /** When the answer of its post came: one reading of the clock for all that it brought. */
+  endedAt: number | undefined
 
   #isFinished = false
 
