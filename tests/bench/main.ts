@@ -1,7 +1,7 @@
 /**
  * This module beside its peers, against a floor server in a process of its own: throughput, latency, CPU, heap.
  *
- * `bun run bench [--rounds 7] [--in-flight 1,64,1024,16384] [--only TEXT …] [--markdown]`
+ * `bun run bench [--rounds 7] [--warm-ups 1] [--in-flight 1,64,1024,16384] [--only TEXT …] [--markdown]`
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -13,12 +13,15 @@ import type { Sample } from './sample.ts'
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '7' },
+    'warm-ups': { type: 'string', default: '1' },
     'in-flight': { type: 'string', default: inFlightCounts.join(',') },
     only: { type: 'string', multiple: true, default: [''] },
     markdown: { type: 'boolean', default: false },
   },
 })
-const rounds = v.parse(v.pipe(v.number(), v.integer(), v.minValue(1)), Number(values.rounds))
+const count = v.pipe(v.number(), v.integer(), v.minValue(1))
+const rounds = v.parse(count, Number(values.rounds))
+const warmUps = v.parse(count, Number(values['warm-ups']))
 const counts = v.parse(v.array(v.picklist(inFlightCounts)), values['in-flight'].split(',').map(Number))
 const chosen = entries.filter(
   ({ name }) => name === limitName || values.only.some((text) => isMeant(name, text)),
@@ -37,7 +40,7 @@ const head = [
 ]
 const rows: string[][] = []
 for (const inFlight of counts) {
-  const figures = await measure(chosen, inFlight, rounds, (line) => console.error(line))
+  const figures = await measure(chosen, inFlight, rounds, warmUps, (line) => console.error(line))
   rows.push(...figures.map((figure) => rowOf(figures, figure)))
 }
 console.log(values.markdown ? markdown([head, ...rows]) : plain([head, ...rows]))

@@ -21,11 +21,15 @@ export interface Spread {
 
 const program = fileURLToPath(new URL('./sample.ts', import.meta.url))
 
-/** Each round runs every entry once, each in a fresh process, and begins with another one. */
+/**
+ * Each round runs every entry once, each in a fresh process, and begins with another one. `warmUps` times as many calls as
+ * are counted go before.
+ */
 export async function measure(
   entries: readonly Entry[],
   inFlight: InFlight,
   rounds: number,
+  warmUps: number,
   told: (line: string) => void,
 ): Promise<Figure[]> {
   await using floor = await spawnFloorServer()
@@ -35,7 +39,7 @@ export async function measure(
       const figure = figures[(at + round) % figures.length]
       if (figure === undefined) continue
       const before = await floor.counts()
-      figure.samples.push(await takeSample(floor.url, figure.name, inFlight))
+      figure.samples.push(await takeSample(floor.url, figure.name, inFlight, warmUps))
       const after = await floor.counts()
       figure.callsPerPost = (after.calls - before.calls) / (after.posts - before.posts)
     }
@@ -44,8 +48,8 @@ export async function measure(
   return figures
 }
 
-async function takeSample(url: string, name: string, inFlight: number): Promise<Sample> {
-  const argv = [process.execPath, program, url, name, String(inFlight)]
+async function takeSample(url: string, name: string, inFlight: number, warmUps: number): Promise<Sample> {
+  const argv = [process.execPath, program, url, name, String(inFlight), String(warmUps)]
   const child = Bun.spawn(argv, { stdout: 'pipe', stderr: 'inherit' })
   const text = await new Response(child.stdout).text()
   if ((await child.exited) !== 0) throw new Error(`${name} at ${inFlight} failed`)

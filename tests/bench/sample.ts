@@ -1,6 +1,6 @@
 /**
- * One measurement, in a process of its own: `bun tests/bench/sample.ts URL ENTRY IN_FLIGHT` prints a {@link Sample}.
- * As many calls warm up, and are not counted.
+ * One measurement, in a process of its own: `bun tests/bench/sample.ts URL ENTRY IN_FLIGHT WARM_UPS` prints a
+ * {@link Sample}. So many times as many calls warm up, and are not counted.
  */
 import * as v from 'valibot'
 import { entries, inFlightCounts, run } from './contestants.ts'
@@ -23,12 +23,13 @@ async function measure(
   url: string,
   name: string,
   inFlight: (typeof inFlightCounts)[number],
+  warmUps: number,
 ): Promise<Sample> {
   const entry = entries.find((each) => each.name === name)
   if (entry === undefined) throw new RangeError(`No entry ${name}`)
   await using contestant = await entry.make(url, inFlight)
   const calls = entry.work[inFlight]
-  await run(contestant, inFlight, calls)
+  await run(contestant, inFlight, calls * warmUps)
   const times = new Float64Array(calls)
   let at = 0
   Bun.gc(true)
@@ -49,7 +50,7 @@ async function measure(
 }
 
 if (import.meta.main) {
-  const [url = '', name = '', count] = process.argv.slice(2)
+  const [url = '', name = '', count, warmUps] = process.argv.slice(2)
   const inFlight = v.parse(v.picklist(inFlightCounts), Number(count))
-  console.log(JSON.stringify(await measure(url, name, inFlight)))
+  console.log(JSON.stringify(await measure(url, name, inFlight, Number(warmUps))))
 }
