@@ -1,6 +1,7 @@
 /** Keeps the head and the tail of what a command prints, and counts the rest. */
 
 import { closeSync } from 'node:fs'
+import { giveBack } from '../../protocol/given-back.ts'
 import { decode, endOfWhole, startOfWhole } from '../utf8.ts'
 import { settlesWithin } from './alarm.ts'
 
@@ -12,13 +13,14 @@ const DRAIN_MS = 2_000
 /** More pieces than this are joined, so that a command that prints byte by byte costs no more. */
 const MAX_PIECES = 64
 
-/** Bytes of bounded size from a stream of any size. */
+/** Bytes of bounded size from a stream of any size. What is pushed stays its owner's: what is kept is copied. */
 export class KeptOutput {
   #head: Uint8Array[] = []
   #headBytes = 0
-  #tail: Uint8Array[] = []
+  /** A ring, made when it is needed. */
+  #tail = new Uint8Array()
+  /** All that came after the head. */
   #tailBytes = 0
-  #bytes = 0
   #chunks = 0
 
   constructor(
@@ -28,10 +30,9 @@ export class KeptOutput {
 
   push(chunk: Uint8Array): void {
     this.#chunks += 1
-    this.#bytes += chunk.length
     const forHead = chunk.subarray(0, this.maxHeadBytes - this.#headBytes)
     if (forHead.length > 0) {
-      this.#head.push(forHead)
+      this.#head.push(new Uint8Array(forHead))
       this.#headBytes += forHead.length
       if (this.#head.length > MAX_PIECES) this.#head = [joined(this.#head)]
     }
@@ -39,19 +40,19 @@ export class KeptOutput {
   }
 
   #pushTail(piece: Uint8Array): void {
-    this.#tail.push(piece)
+    const max = this.maxTailBytes
+    if (this.#tail.length === 0) this.#tail = new Uint8Array(max)
     this.#tailBytes += piece.length
-    for (let [first] = this.#tail; first !== undefined; [first] = this.#tail) {
-      if (this.#tailBytes - first.length < this.maxTailBytes) break
-      this.#tail.shift()
-      this.#tailBytes -= first.length
-    }
-    if (this.#tail.length > MAX_PIECES) this.#tail = [joined(this.#tail)]
+    const newest = piece.subarray(Math.max(0, piece.length - max))
+    const at = (this.#tailBytes - newest.length) % max
+    const upToEnd = newest.subarray(0, max - at)
+    this.#tail.set(upToEnd, at)
+    this.#tail.set(newest.subarray(upToEnd.length), 0)
   }
 
   /** All bytes, as far as they were counted. */
   get bytes(): number {
-    return this.#bytes
+    return this.#headBytes + this.#tailBytes
   }
 
   /** Grows as long as something comes. */
@@ -61,14 +62,17 @@ export class KeptOutput {
 
   /** What is left of it, as text; invalid UTF-8 becomes U+FFFD. */
   get ends(): OutputEnds {
-    const isWhole = this.#headBytes + this.#tailBytes === this.#bytes
+    const { bytes } = this
     const head = joined(this.#head)
-    if (isWhole) return { head: decode(joined([head, ...this.#tail])), tail: null, bytes: this.#bytes }
-    const tail = joined(this.#tail)
+    if (this.#tailBytes <= this.maxTailBytes) {
+      return { head: decode(joined([head, this.#tail.subarray(0, this.#tailBytes)])), tail: null, bytes }
+    }
+    const begin = this.#tailBytes % this.maxTailBytes
+    const tail = joined([this.#tail.subarray(begin), this.#tail.subarray(0, begin)])
     return {
       head: decode(head.subarray(0, endOfWhole(head))),
       tail: decode(tail.subarray(startOfWhole(tail))),
-      bytes: this.#bytes,
+      bytes,
     }
   }
 }
@@ -100,7 +104,7 @@ export interface Reading {
 }
 
 /** Reads to the end, each piece into `push`. */
-export function readFd(fd: number, push: (chunk: Uint8Array) => void): Reading {
+export function readFd(fd: number, push: (chunk: Uint8Array<ArrayBuffer>) => void): Reading {
   const reader = Bun.file(fd).stream().getReader()
   const read = async (): Promise<void> => {
     try {
@@ -119,7 +123,7 @@ export function readFd(fd: number, push: (chunk: Uint8Array) => void): Reading {
 }
 
 /** Reads the pipe to its end, each piece into `push`, then closes it. */
-export function readPipe(fd: number, push: (chunk: Uint8Array) => void): Reading {
+export function readPipe(fd: number, push: (chunk: Uint8Array<ArrayBuffer>) => void): Reading {
   const { ended, cancel } = readFd(fd, push)
   return { ended: ended.then(() => closeSync(fd)), cancel }
 }
@@ -129,13 +133,17 @@ export interface Collecting extends Reading {
   readonly kept: KeptOutput
 }
 
-/** Reads the pipe to its end, each piece into `push`. */
+/** Reads the pipe to its end, each piece into `push`, which has it only meanwhile: then its memory is given back. */
 export function collect(
   fd: number,
   kept: KeptOutput,
   push: (kept: KeptOutput, chunk: Uint8Array) => void,
 ): Collecting {
-  return { kept, ...readPipe(fd, (chunk) => push(kept, chunk)) }
+  const reading = readPipe(fd, (chunk) => {
+    push(kept, chunk)
+    giveBack(chunk)
+  })
+  return { kept, ...reading }
 }
 
 /**

@@ -96,7 +96,7 @@ export class Shell {
     kept.push(piece)
     if (this.#hasTaken) this.#onOutput?.('stderr', piece)
     // The mark may be read after what it came before, and until then this may be bubblewrap's own.
-    else this.#early.push(piece)
+    else this.#early.push(new Uint8Array(piece))
   }
 
   async #end(): Promise<ShellEnd> {

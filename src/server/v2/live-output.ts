@@ -1,5 +1,6 @@
 /** Output of a running command on its way to those who want to see it at once. Slow ones miss some; nobody waits. */
 import type { LiveLine } from '../../protocol/batch.ts'
+import { giveBack } from '../../protocol/given-back.ts'
 import { decode, endOfWhole, startOfWhole } from '../utf8.ts'
 
 type Stream = LiveLine['stream']
@@ -56,9 +57,9 @@ export class LiveReader {
   }
 }
 
-/** The newest bytes of one stream that its reader has not taken. */
+/** The newest bytes of one stream that its reader has not taken, copied. */
 class Pending {
-  #pieces: Uint8Array[] = []
+  #pieces: Uint8Array<ArrayBuffer>[] = []
   #bytes = 0
   /** Of the first byte that is here. */
   #offset: number
@@ -68,34 +69,45 @@ class Pending {
   }
 
   push(piece: Uint8Array): void {
-    this.#pieces.push(piece)
+    this.#pieces.push(new Uint8Array(piece))
     this.#bytes += piece.length
     if (this.#bytes > MAX_PENDING_BYTES) this.#dropOldest()
-    else if (this.#pieces.length > MAX_PIECES) this.#pieces = [Buffer.concat(this.#pieces)]
+    else if (this.#pieces.length > MAX_PIECES) this.#pieces = [this.#joined()]
   }
 
   /** To half of what may be here, so that it is not done for each piece; then to the begin of a character. */
   #dropOldest(): void {
-    const all = Buffer.concat(this.#pieces)
+    const all = this.#joined()
     let from = all.length - MAX_PENDING_BYTES / 2
     from += startOfWhole(all.subarray(from))
-    const rest = Buffer.from(all.subarray(from))
-    this.#pieces = [rest]
-    this.#bytes = rest.length
-    this.#offset += from
+    this.#keep(all, from)
   }
 
   take(isLast: boolean): { readonly data: string; readonly offset: number } | null {
     if (this.#bytes === 0) return null
-    const [first] = this.#pieces
-    // One piece, the usual case, is not copied.
-    const all = this.#pieces.length === 1 && first !== undefined ? first : Buffer.concat(this.#pieces)
+    const all = this.#joined()
+    this.#pieces = [all]
     const end = isLast ? all.length : endOfWhole(all)
     if (end === 0) return null
-    const offset = this.#offset
-    this.#pieces = end < all.length ? [all.subarray(end)] : []
-    this.#bytes = all.length - end
-    this.#offset += end
-    return { data: decode(all.subarray(0, end)), offset }
+    const taken = { data: decode(all.subarray(0, end)), offset: this.#offset }
+    this.#keep(all, end)
+    return taken
+  }
+
+  /** As one piece; one, the usual case, is not copied. */
+  #joined(): Uint8Array<ArrayBuffer> {
+    const [first] = this.#pieces
+    if (this.#pieces.length === 1 && first !== undefined) return first
+    const all = Buffer.concat(this.#pieces)
+    for (const piece of this.#pieces) giveBack(piece)
+    return all
+  }
+
+  /** Of all that is here, what begins at `from`. */
+  #keep(all: Uint8Array<ArrayBuffer>, from: number): void {
+    this.#bytes = all.length - from
+    this.#pieces = this.#bytes === 0 ? [] : [new Uint8Array(all.subarray(from))]
+    this.#offset += from
+    giveBack(all)
   }
 }
