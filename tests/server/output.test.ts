@@ -30,6 +30,26 @@ describe('what is kept of an output', () => {
     expect(kept(bytes('x'.repeat(60)), size)).toEqual({ head: 'x'.repeat(60), tail: null, bytes: 60 })
   })
 
+  test.each([1, 2, 3, 5, 6, 7, 12, 13, 40])('is exactly both ends, in pieces of %d bytes', (size) => {
+    for (let length = 0; length <= 40; length++) {
+      const text = 'abcdefghijklmnopqrstuvwxyz0123456789ABCD'.slice(0, length)
+      const isWhole = length <= 12
+      expect(kept(bytes(text), size, 7, 5)).toEqual({
+        head: isWhole ? text : text.slice(0, 7),
+        tail: isWhole ? null : text.slice(-5),
+        bytes: length,
+      })
+    }
+  })
+
+  test('is a copy: what was pushed may be written over, or given back', () => {
+    const output = new KeptOutput(4, 4)
+    const piece = Buffer.from('012345')
+    output.push(piece)
+    piece.fill('x')
+    expect(output.ends.head).toBe('012345')
+  })
+
   test('is U+FFFD where it is no UTF-8, once per fault', () => {
     expect(kept(new Uint8Array([97, 0xff, 98, 0xe2, 0x82]), 1).head).toBe('a�b�')
     expect(kept(new Uint8Array(200).fill(0x80), 7).bytes).toBe(200)

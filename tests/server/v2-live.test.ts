@@ -95,6 +95,15 @@ describe('pieces of output', () => {
     expect((kept?.offset ?? 0) + bytes(kept?.data ?? '').length).toBe(1_000_000)
   })
 
+  test('are copies: what was pushed may be written over, or given back', () => {
+    const output = new LiveOutput()
+    const reader = output.read(() => {})
+    const piece = Buffer.from('0123')
+    output.push('stdout', piece)
+    piece.fill('x')
+    expect(joined(reader.take(false))).toBe('0123')
+  })
+
   test('begin for a reader who comes late with what is printed then', () => {
     const output = new LiveOutput()
     output.push('stderr', bytes('before'))
