@@ -1,5 +1,13 @@
 /** Floor 2: an actor that nobody watches, for a chart with learned edges. Browser compatible. */
-import { Actor, type ActorOptions, type AnyStateMachine, createActor, type EventFromLogic } from 'xstate'
+import {
+  Actor,
+  type ActorOptions,
+  type AnyActor,
+  type AnyStateMachine,
+  createActor,
+  type EventFromLogic,
+  type InspectionEvent,
+} from 'xstate'
 import { type LearnedEdges, learnedEdgesOf } from './learned-edges.ts'
 
 /**
@@ -11,8 +19,22 @@ export function createLearnedActor<M extends AnyStateMachine>(
   options: ActorOptions<M>,
 ): Actor<M> {
   const edges = learnedEdgesOf(machine)
-  if (options.inspect !== undefined || edges === undefined) return createActor(machine, options)
-  return new UnwatchedActor(machine, options, edges)
+  if (options.inspect === undefined && edges !== undefined) return new UnwatchedActor(machine, options, edges)
+  const actor = createActor(machine, options)
+  if (typeof options.inspect === 'function') tellDirectly(actor, options.inspect)
+  return actor
+}
+
+/** XState copies each inspection event, and asks who wants it. Here one function does, and gets the event as it was made. */
+function tellDirectly({ system, sessionId }: AnyActor, inspect: (event: InspectionEvent) => void): void {
+  const tellAll: unknown = Reflect.get(system, hidden.tell)
+  const attach = system.inspect
+  const tell = (event: InspectionEvent) => inspect(Object.assign(event, { rootId: sessionId }))
+  Reflect.set(system, hidden.tell, tell)
+  system.inspect = (another) => {
+    Reflect.set(system, hidden.tell, tellAll)
+    return attach(another)
+  }
 }
 
 /** XState's names of what its types hide. Its version is pinned, and the tests hold both actors side by side. */
@@ -22,6 +44,7 @@ const hidden = {
   observers: 'observers',
   fail: '_error',
   mailbox: 'mailbox',
+  tell: '_sendInspectionEvent',
 } as const
 /** Not a literal, or it could not be overridden. */
 const step: string = hidden.process

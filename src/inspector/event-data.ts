@@ -16,7 +16,9 @@ const marginCharacters = 512
 const idBytes = 40
 
 /** A step while it is being recorded. */
-export type Step = { -readonly [K in keyof StepRecord]: StepRecord[K] }
+export type Step = Writable<StepRecord>
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /**
  * Adds what an event of a slot or a coordinator carries to its step; of other actors' events nothing is known. Gives the
@@ -62,30 +64,36 @@ function addCall(step: Step, call: unknown): number {
 function addEnding(step: Step, call: unknown, settlement: unknown): number {
   if (!isObject(call) || !isObject(settlement)) return 0
   const executionId = textOr(call.executionId, '')
-  const ending = settlement.kind === 'failed' ? failedEnding(settlement) : answeredEnding(settlement.value)
-  step.ended = { executionId, ...ending }
+  const ending =
+    settlement.kind === 'failed'
+      ? failedEnding(executionId, settlement)
+      : answeredEnding(executionId, settlement.value)
+  step.ended = ending
   return (ending.output?.length ?? 0) + (ending.error?.length ?? 0)
 }
 
-function failedEnding({ outcome, code, message }: Fields): Omit<Ending, 'executionId'> {
+function failedEnding(executionId: string, { outcome, code, message }: Fields): Ending {
   const error = keptPart(textOr(message, ''), shownCharacters.error)
-  return { outcome: textOr(outcome, 'unknown'), success: false, code: textOr(code, ''), error }
+  return { executionId, outcome: textOr(outcome, 'unknown'), success: false, code: textOr(code, ''), error }
 }
 
-function answeredEnding(value: unknown): Omit<Ending, 'executionId'> {
-  if (!isObject(value)) return { outcome: 'exited', success: false }
+/** Field by field, which is several times faster than spreads: every result comes by here. */
+function answeredEnding(executionId: string, value: unknown): Ending {
+  if (!isObject(value)) return { executionId, outcome: 'exited', success: false }
   const metadata = isObject(value.metadata) ? value.metadata : {}
   const { exit_code: exitCode, duration } = metadata
   const output = keptPart(textOr(value.output, ''), shownCharacters.output)
   const error = keptPart(textOr(value.error, ''), shownCharacters.error)
-  return {
+  const ending: Writable<Ending> = {
+    executionId,
     outcome: answeredOutcome(metadata),
     success: value.success === true,
-    ...(output === '' ? {} : { output }),
-    ...(error === '' ? {} : { error }),
-    ...(typeof exitCode === 'number' ? { exitCode } : {}),
-    ...(typeof duration === 'number' ? { toolMs: Math.round(duration * 1e6) / 1e3 } : {}),
   }
+  if (output !== '') ending.output = output
+  if (error !== '') ending.error = error
+  if (typeof exitCode === 'number') ending.exitCode = exitCode
+  if (typeof duration === 'number') ending.toolMs = Math.round(duration * 1e6) / 1e3
+  return ending
 }
 
 function addNext(step: Step, next: unknown): void {

@@ -114,7 +114,7 @@ export class SystemState {
     const { call, ended, next, posts, alone = 0, ms } = record
     switch (action) {
       case 'start':
-        if (call !== undefined) actor.call = { ...call, came: ms, started: ms }
+        if (call !== undefined) actor.call = started(call, ms, ms)
         return
       case 'startNext':
         if (next !== undefined) this.#startNext(actor, next, ms)
@@ -143,8 +143,7 @@ export class SystemState {
     const gone = actor.waiting.splice(0, index + 1)
     const next = index < 0 ? undefined : gone.pop()
     for (const { route } of gone) this.#ended(actor, route, 'not-run', false)
-    actor.call =
-      next === undefined ? { ...unseen(executionId), came: ms, started: ms } : { ...next, started: ms }
+    actor.call = next === undefined ? started(unseen(executionId), ms, ms) : started(next, next.came, ms)
   }
 
   #settle(actor: LiveActor, { ended, next, event }: StepRecord): void {
@@ -162,6 +161,7 @@ export class SystemState {
   }
 
   #refuseWaiting(actor: LiveActor): void {
+    if (actor.waiting.length === 0) return
     for (const { route } of actor.waiting.splice(0)) this.#ended(actor, route, 'not-run', false)
   }
 
@@ -201,6 +201,12 @@ function newActor({ actor, id, chart, state, n, ms }: ActorRecord): LiveActor {
     calls: 0,
     failures: 0,
   }
+}
+
+/** Field by field, which is several times faster than a copy: every call comes by here. */
+function started(call: CallInfo, came: number, at: number): CurrentCall {
+  const { executionId, route, bytes, timeoutMs, body } = call
+  return { executionId, route, bytes, timeoutMs, body, came, started: at }
 }
 
 /** A call whose beginning was not recorded. */

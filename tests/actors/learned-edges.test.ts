@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
+  type Actor,
+  type ActorOptions,
   type AnyStateMachine,
   createActor,
   createMachine,
@@ -9,6 +11,7 @@ import {
   SimulatedClock,
 } from 'xstate'
 import { coordinatorMachine } from '../../src/actors/coordinator.machine.ts'
+import { createLearnedActor } from '../../src/actors/learned-actor.ts'
 import { withLearnedEdges } from '../../src/actors/learned-edges.ts'
 import { poolMachine } from '../../src/actors/pool.machine.ts'
 import { slotMachine } from '../../src/actors/slot.machine.ts'
@@ -26,16 +29,21 @@ function histories(
     ({ event, context, self }: { event: object; context: object; self: { id: string } }, params: unknown) =>
       void seen.push(['ran', name, self.id, event, context, params])
   const shared = as(machine.provide({ actions: { one: logged('one'), two: logged('two') } }))
-  return ['first', 'second'].map((id) => {
+  const stock: Make = (options) => createActor(shared, { ...options, id: 'one' })
+  const ours: Make = (options) => createLearnedActor(shared, { ...options, id: 'one' })
+  const makers = as === withLearnedEdges ? [stock, ours, ours] : [stock, stock, stock]
+  return makers.map((make) => {
     seen = []
-    live(shared, id, steps, seen)
+    live(make, steps, seen)
     return seen
   })
 }
 
-function live(machine: AnyStateMachine, id: string, steps: readonly Step[], seen: unknown[]): void {
+type Make = (options: Pick<ActorOptions<AnyStateMachine>, 'clock' | 'inspect'>) => Actor<AnyStateMachine>
+
+function live(make: Make, steps: readonly Step[], seen: unknown[]): void {
   const clock = new SimulatedClock()
-  const actor = createActor(machine, { id, clock, inspect: (event) => seen.push(told(event)) })
+  const actor = make({ clock, inspect: (event) => seen.push(told(event)) })
   actor.subscribe({
     error: (error) => seen.push(['error', String(error)]),
     next: (each) => seen.push(['next', each.value]),
@@ -44,6 +52,7 @@ function live(machine: AnyStateMachine, id: string, steps: readonly Step[], seen
   actor.start()
   for (const [at, event] of steps.entries()) {
     actor.send(event)
+    if (at === 20) actor.system.inspect(({ type }) => seen.push(['a second inspector', type]))
     // Rarely, since what is raised for later may raise more.
     if (at % 16 === 8) clock.increment(5)
     const snapshot = actor.getSnapshot()
@@ -60,6 +69,10 @@ function both(machine: AnyStateMachine, steps: readonly Step[]): [stock: unknown
 }
 
 function told(event: InspectionEvent): unknown {
+  return ['sessionId' in event.actorRef && event.actorRef.sessionId === event.rootId, what(event)]
+}
+
+function what(event: InspectionEvent): unknown {
   switch (event.type) {
     case '@xstate.actor':
       return event.type
