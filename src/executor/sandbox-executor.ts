@@ -29,12 +29,9 @@ const defaultCloseGraceMs = 2_000
  * ```ts
  * import { SandboxExecutor } from 'sandbox-slots'
  * await using executor = new SandboxExecutor({ timeoutMs: 10_000 })
- * const [a, b] = executor.slots(CONTAINER, 2)
- * const results = await executor.executeBatch([
- *   [a, 'bash', { command: 'echo one' }],
- *   [b, 'bash', { command: 'echo two' }],
- * ])
- * console.log(results.map((result) => result.output)) // [ "one", "two" ]
+ * const slots = executor.slots(CONTAINER, 2)
+ * const results = await executor.executeBatch(slots.map((slot) => [slot, 'bash', { command: 'echo hi' }]))
+ * console.log(results.map((result) => result.output)) // [ "hi", "hi" ]
  * ```
  */
 export class SandboxExecutor implements SlotDoor, AsyncDisposable {
