@@ -6,6 +6,8 @@
 # kills it. No module is loaded but strict, and what can be prepared is, once: each page of memory that an inner
 # sandbox's first process writes to is copied for it, and those copies were most of what it cost.
 use strict;
+# perl ignores it, and so would all that is started in here.
+$SIG{FPE} = 'DEFAULT';
 # Library calls are bound once, not again in each sandbox.
 delete $ENV{LD_BIND_NOW};
 

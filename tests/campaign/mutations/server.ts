@@ -84,8 +84,8 @@ export const serverMutations: readonly Mutation[] = [
   {
     mechanism: 'head and tail of an output are kept, not all',
     file: 'src/server/sandbox/collect-output.ts',
-    find: 'if (this.#tailBytes - first.length < this.maxTailBytes) break',
-    replace: 'break',
+    find: 'chunk.subarray(0, this.maxHeadBytes - this.#headBytes)',
+    replace: 'chunk',
     tests: ['tests/server/output.test.ts', '-t', 'is bounded'],
   },
   {
