@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openLedger } from '../../src/server/ledger/ledger.ts'
 import { createSandbox } from '../../src/server/sandbox.ts'
+import type { ToolResult } from '../../src/server/tools/tool.ts'
+import { Execution, type RunnableCall } from '../../src/server/v2/execution.ts'
 import { bash, eventually, hasBubblewrap, processesWith, useSandboxes } from './support.ts'
 import { batch, begun, cancel, command, healthOf, linesOf, postV2, resultsOf } from './v2-support.ts'
 
@@ -173,4 +179,23 @@ describe('a client that hangs up', () => {
     await answered
     expect((await bash(sandbox, 'ls')).output).toBe('ran')
   })
+})
+
+test('/cancel answers not before the call has ended', async () => {
+  using stack = new DisposableStack()
+  const remove = (path: string) => rmSync(path, { recursive: true })
+  const dir = stack.adopt(mkdtempSync(join(tmpdir(), 'v2-cancel-')), remove)
+  const ledger = await openLedger(dir, { isDurable: false })
+  const ends = Promise.withResolvers<ToolResult>()
+  const execution = new Execution('a', new Uint8Array(), null)
+  const call: RunnableCall = { kind: 'runnable', executionId: 'a', timeoutS: 30, run: () => ends.promise }
+  const ran = execution.run(call, ledger, ledger.durable())
+  const told: unknown[] = []
+  const cancelled = execution.cancel().then((was) => told.push(was))
+  await Bun.sleep(10)
+  expect(told).toEqual([])
+  ends.resolve({ success: false, output: '', error: 'cancelled', metadata: { cancelled: true } })
+  await Promise.all([ran, cancelled])
+  expect(told).toEqual([true])
+  await ledger.close()
 })
