@@ -1,4 +1,4 @@
-/** Floor 2: an actor that nobody watches, for a chart with learned edges. Browser compatible. */
+/** Floor 2: the actor of a chart with learned edges, watched by nobody or by one inspector at little cost. Browser compatible. */
 import {
   Actor,
   type ActorOptions,
