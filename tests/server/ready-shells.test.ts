@@ -228,4 +228,27 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     expect(processesWith(marker)).toEqual([])
     await shells.close()
   })
+
+  test('a killed command is told of when its sandbox has ended, however soon the kill is done', async () => {
+    let hasEnded = false
+    class Watched extends ReadyShells {
+      override take(...args: Parameters<ReadyShells['take']>) {
+        const taken = super.take(...args)
+        void taken.shell.ended.then(() => {
+          hasEnded = true
+        })
+        return taken
+      }
+    }
+    const shells = new Watched(isolation)
+    const [place = nowhere] = places
+    const cancel = new AbortController()
+    const request = { command: 'sleep 60', timeoutMs: 20_000, network: false }
+    const signals = { stop: new AbortController().signal, cancel: cancel.signal }
+    const running = runCommand(shells, place, request, signals)
+    cancel.abort()
+    expect((await running).end).toEqual({ kind: 'cancelled' })
+    expect(hasEnded).toBe(true)
+    await shells.close()
+  })
 })

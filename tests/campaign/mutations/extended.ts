@@ -79,7 +79,7 @@ export const extendedMutations: readonly Mutation[] = [
     find: "await (cause === 'ended' ? shell.ended : shell.kill())",
     replace:
       "await (cause === 'ended' ? shell.ended : (void shell.kill(), { exitCode: 0, signal: null } as const))",
-    tests: ['tests/server/ready-shells.test.ts', '-t', 'when it is cancelled'],
+    tests: ['tests/server/ready-shells.test.ts', '-t', 'when its sandbox has ended'],
     needs: 'bubblewrap',
   },
   {
