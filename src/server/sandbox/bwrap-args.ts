@@ -69,7 +69,7 @@ export function outerArgs(setup: BwrapSetup): string[] {
     ...['--cap-add', 'CAP_NET_ADMIN', '--cap-add', 'CAP_SYS_ADMIN', '--cap-add', 'CAP_SETFCAP'],
     ...['--bind', dirname(setup.workspace), '/tmp', '--dir', '/workspace', '--chdir', '/workspace'],
     ...ending,
-    ...['--setenv', 'LD_BIND_NOW', '1'],
+    ...['--setenv', 'LD_BIND_NOW', '1', '--setenv', 'LC_ALL', 'C'],
   ]
 }
 

@@ -8,8 +8,8 @@
 use strict;
 # perl ignores it, and so would all that is started in here.
 $SIG{FPE} = 'DEFAULT';
-# Library calls are bound once, not again in each sandbox.
-delete $ENV{LD_BIND_NOW};
+# Library calls are bound once, not again in each sandbox, and no files of a locale are mapped: for this program only.
+delete @ENV{qw(LD_BIND_NOW LC_ALL)};
 
 my ($slot, $tmp_bytes, $closed, $script, %number) = @ARGV;
 $_ += 0 for values %number;
