@@ -63,11 +63,12 @@ export interface SlotArtifacts {
 }
 
 const nothing = Object.freeze({})
-const runners = new WeakMap<Slot, SlotRunner>()
+/** What is behind a slot; assigned in the class, which alone sees it. */
+let runnerBehind: (slot: Slot, owner: SlotDoor) => SlotRunner | undefined
 
 /** The runner of a slot that `owner` made; what anything else made is refused. */
 export function runnerOf(slot: unknown, owner: SlotDoor): SlotRunner {
-  const runner = slot instanceof Slot && slot.isOf(owner) ? runners.get(slot) : undefined
+  const runner = slot instanceof Slot ? runnerBehind(slot, owner) : undefined
   if (runner !== undefined) return runner
   throw new SandboxUsageError(
     'slot',
@@ -94,7 +95,12 @@ export class Slot {
   readonly allocId: string | undefined
   readonly workspaceDir: string | undefined
   readonly metadata: Readonly<Record<string, unknown>>
+  readonly #runner: SlotRunner
   readonly #door: SlotDoor
+
+  static {
+    runnerBehind = (slot, owner) => (#door in slot && slot.#door === owner ? slot.#runner : undefined)
+  }
 
   /** @internal Use `executor.slot`. */
   constructor(init: SlotInit, runner: SlotRunner, door: SlotDoor) {
@@ -103,8 +109,8 @@ export class Slot {
     this.allocId = init.allocId
     this.workspaceDir = init.workspaceDir
     this.metadata = init.metadata === undefined ? nothing : Object.freeze({ ...init.metadata })
+    this.#runner = runner
     this.#door = door
-    runners.set(this, runner)
   }
 
   /** What the slot is doing. */
@@ -212,11 +218,6 @@ export class Slot {
     return this.#door.download(this, path, options)
   }
 
-  /** @internal */
-  isOf(door: SlotDoor): boolean {
-    return door === this.#door
-  }
-
   /** Plain data, for `executor.slotFromJSON`. */
   toJSON(): SlotJSON {
     const { allocId, workspaceDir, state } = this
@@ -230,12 +231,5 @@ export class Slot {
       trajectoryId: this.trajectoryId,
       ...(state === 'faulted' ? { faultReason: this.#runner.faultReason } : {}),
     }
-  }
-
-  get #runner(): SlotRunner {
-    const runner = runners.get(this)
-    if (runner === undefined)
-      throw new SandboxUsageError('slot', 'A slot is made by the slot method of an executor')
-    return runner
   }
 }
