@@ -195,6 +195,22 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     await shells.close()
   })
 
+  test('are not made beside a call that runs, whose holder would be ended with them', async () => {
+    const shells = new ReadyShells(isolation, { maxWaiting: 8, idleMs: 1 })
+    const [place = nowhere] = places
+    writeFileSync(broken, '')
+    await run(shells, place)
+    shells.warm(place)
+    expect(await eventually(() => shells.health.failures === 2)).toBe(true)
+    rmSync(broken)
+    // The pause after the failures is over in the middle of it.
+    const { end } = await run(shells, place, 'sleep 0.5; echo ran')
+    expect(end).toEqual({ kind: 'exited', exitCode: 0 })
+    shells.used(place)
+    expect(shells.health.waiting).toBe(1)
+    await shells.close()
+  })
+
   test('are told as broken, not as a result, when they are killed from outside while the command runs', async () => {
     const shells = new ReadyShells(isolation)
     const [place = { workspace: '', owner: null }] = places

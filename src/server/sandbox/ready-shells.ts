@@ -60,13 +60,18 @@ export class ReadyShells {
 
   /** The slot's waiting sandbox, or a new one. Throws when nothing can be spawned. */
   take(place: Place, network: boolean): Taken {
-    const taken = this.#take(place, network)
-    this.#refills.yieldTo(taken.shell.ended)
+    const record = this.#recordOf(place)
+    const taken = this.#take(record, place, network)
+    const { ended } = taken.shell
+    record.isBusy = true
+    void ended.then(() => {
+      record.isBusy = false
+    })
+    this.#refills.yieldTo(ended)
     return taken
   }
 
-  #take(place: Place, network: boolean): Taken {
-    const record = this.#recordOf(place)
+  #take(record: ReadySlot, place: Place, network: boolean): Taken {
     this.#refills.drop(record)
     record.expectsReset = record.wasReset
     record.wasReset = false
@@ -89,7 +94,7 @@ export class ReadyShells {
   /** Sees to it that a sandbox waits for the slot's next call, when others have no need of the processors. */
   warm(place: Place): void {
     const record = this.#recordOf(place)
-    if (record.waiting !== null || this.#isClosed) return
+    if (record.waiting !== null || record.isBusy || this.#isClosed) return
     if (record.failures > 0 && record.later !== null) return
     this.#cancelLater(record)
     this.#refills.add(record, () => this.#make(place, record))

@@ -19,6 +19,8 @@ export interface ReadySlot {
   waiting: Waiting | null
   later: ReturnType<typeof setTimeout> | null
   failures: number
+  /** A call has a sandbox. None waits beside it: when that was not wanted, the holder of both would be ended. */
+  isBusy: boolean
   /** Whether a call has been here that found none waiting. */
   wasMissed: boolean
   /** What the slot's user did after the last call: then the next sandbox is made sooner or later. */
@@ -29,7 +31,7 @@ export interface ReadySlot {
 
 export function newReadySlot(holder: SlotHolder): ReadySlot {
   const used = { wasMissed: false, wasReset: false, expectsReset: false, network: false }
-  return { holder, waiting: null, later: null, failures: 0, ...used }
+  return { holder, waiting: null, later: null, failures: 0, isBusy: false, ...used }
 }
 
 /** How long nothing is made after so many failures in a row. */
