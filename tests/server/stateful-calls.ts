@@ -138,6 +138,11 @@ class Walk {
     const fault = (what: string) =>
       this.#faults.push(`${kind.name} ${id}: ${what}: ${JSON.stringify(result).slice(-400)}`)
 
+    if (kind.timeout !== undefined && result.error.endsWith("not ready in the call's time")) {
+      // It has not run; a shell that did not come back was killed, which the next call says.
+      model.isDoomed = true
+      return
+    }
     const { stdout, stderr, exit_code, state_lost, shell_restarted } = result.metadata
     for (const line of `${stdout}\n${stderr}`.split('\n')) {
       const isOwn = line.startsWith(id) || id.includes(line)

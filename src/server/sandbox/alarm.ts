@@ -13,14 +13,19 @@ export type AlarmCause = 'timed-out' | 'stopped' | 'cancelled'
 /** The first thing that ends a command before it ends by itself. */
 export class Alarm implements Disposable {
   readonly rings: Promise<AlarmCause>
+  #hasRung = false
   readonly #forget: () => void
 
   constructor(timeoutMs: number, { stop, cancel }: CommandSignals) {
     const { promise, resolve } = Promise.withResolvers<AlarmCause>()
     this.rings = promise
-    const timer = setTimeout(() => resolve('timed-out'), timeoutMs)
-    const onStop = () => resolve('stopped')
-    const onCancel = () => resolve('cancelled')
+    const ring = (cause: AlarmCause) => {
+      this.#hasRung = true
+      resolve(cause)
+    }
+    const timer = setTimeout(() => ring('timed-out'), timeoutMs)
+    const onStop = () => ring('stopped')
+    const onCancel = () => ring('cancelled')
     if (stop.aborted) onStop()
     if (cancel?.aborted === true) onCancel()
     stop.addEventListener('abort', onStop)
@@ -30,6 +35,10 @@ export class Alarm implements Disposable {
       stop.removeEventListener('abort', onStop)
       cancel?.removeEventListener('abort', onCancel)
     }
+  }
+
+  get hasRung(): boolean {
+    return this.#hasRung
   }
 
   [Symbol.dispose](): void {

@@ -51,7 +51,7 @@ export async function runCommand(
   using alarm = new Alarm(request.timeoutMs, signals)
   const first = await runOnce(shells, place, request, alarm)
   // One that had waited was dead, and nothing of the command ran: another is made for this call.
-  return first.hadWaited && first.end.kind === 'not-started'
+  return first.hadWaited && first.end.kind === 'not-started' && !alarm.hasRung
     ? await runOnce(shells, place, request, alarm)
     : first
 }
@@ -87,8 +87,12 @@ async function runOnce(
   }
 }
 
+/** A command that timed out has run; this one has not. */
+export const notReadyInTime: CommandEnd = { kind: 'not-started', reason: "it was not ready in the call's time" }
+
 /** How a shell that is gone ended its command. */
 export function endOf(cause: Cause, shell: EndedShell, end: ShellEnd): CommandEnd {
+  if (cause === 'timed-out' && !shell.hasTaken) return notReadyInTime
   if (cause !== 'ended') return { kind: cause }
   if (!shell.hasTaken) return { kind: 'not-started', reason: shell.failure(end) }
   if (end.signal === null) return { kind: 'exited', exitCode: end.exitCode ?? -1 }

@@ -4,7 +4,7 @@ import { native } from '../native.ts'
 import type { Alarm, AlarmCause } from '../sandbox/alarm.ts'
 import { noOutput, type OutputEnds, type Reading, readFd } from '../sandbox/collect-output.ts'
 import { membersOf } from '../sandbox/process-tree.ts'
-import { type CommandEnd, type CommandOutcome, endOf } from '../sandbox/run-command.ts'
+import { type CommandEnd, type CommandOutcome, endOf, notReadyInTime } from '../sandbox/run-command.ts'
 import { failureOf, openOutputPipe, type ShellKind, ShellProcess } from '../sandbox/shell-process.ts'
 import {
   callLines,
@@ -163,8 +163,9 @@ export class InteractiveShell {
 
   async #endOf(cause: Cause, status: Status | null, stderr: OutputEnds): Promise<CommandEnd> {
     if (cause === 'done' && status !== null) return { kind: 'exited', exitCode: status.exitCode }
-    if (cause !== 'done' && cause !== 'ended') return { kind: cause }
     const { hasTaken } = this.#exchange
+    if (cause === 'timed-out' && !hasTaken) return notReadyInTime
+    if (cause !== 'done' && cause !== 'ended') return { kind: cause }
     const { isSandbox } = this.#process
     return endOf(
       'ended',

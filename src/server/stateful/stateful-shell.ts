@@ -40,7 +40,8 @@ export class StatefulShell implements Session {
     const isOld = this.#living() !== null
     const outcome = await this.#runOnce(request, alarm)
     // The old one died before it took the command.
-    return isOld && outcome.end.kind === 'not-started' ? await this.#runOnce(request, alarm) : outcome
+    const isToRetry = isOld && outcome.end.kind === 'not-started' && !alarm.hasRung
+    return isToRetry ? await this.#runOnce(request, alarm) : outcome
   }
 
   async #runOnce({ command, network }: CommandRequest, alarm: Alarm): Promise<StatefulOutcome> {
