@@ -5,7 +5,7 @@
  */
 import { createSandbox } from '../../src/server/sandbox.ts'
 import { bash, processesWith } from '../server/support.ts'
-import { cancel, command, postV2, resultsOf } from '../server/v2-support.ts'
+import { batch, cancel, command, postV2, resultsOf } from '../server/v2-support.ts'
 import { type Check, exactly, runAlone } from './check.ts'
 
 const SLOTS = 8
@@ -27,27 +27,26 @@ export async function cancels(ends: number): Promise<CancelTally> {
   const endOne = async (slot_id: string, index: number) => {
     const id = `c-${crypto.randomUUID()}`
     const hides = `(setsid sh -c 'sleep 60 & sleep 60' > /dev/null 2>&1 &); setsid sleep 60 & sleep 60`
-    const response = await postV2(sandbox, '/v2/batch', [
-      command(id, `export M=${id}; ${hides}`, { slot_id }),
-    ])
+    const call = command(id, `export M=${id}; ${hides}`, { slot_id })
+    const client = new AbortController()
+    const response = postV2(sandbox, '/v2/batch', [call], { signal: client.signal })
     // Half of them while sandbox and command begin, the others at any moment up to 0.2 s.
     await Bun.sleep(index % 2 === 0 ? Math.random() * 12 : Math.random() * 200)
     if (index % 4 < 2) {
       const lists = await cancel(sandbox, [id])
       const survivors = processesWith(id)
       if (survivors.length > 0) violations.push(`${id} lives after /cancel: ${survivors}`)
-      const [result] = await resultsOf(response)
+      const [result] = await resultsOf(await response)
       if (result?.metadata.cancelled === true && lists.cancelled.includes(id)) cancelled += 1
       else violations.push(`${id} was not cancelled: ${JSON.stringify([lists, result])}`)
     } else {
-      await response.body?.cancel()
+      client.abort()
+      await response
       // Its slot is free when all of it has ended.
       await bash(sandbox, 'true', { slot_id })
       const survivors = processesWith(id)
       if (survivors.length > 0) violations.push(`${id} lives after its grace: ${survivors}`)
-      const [again] = await resultsOf(
-        await postV2(sandbox, '/v2/batch', [command(id, `export M=${id}; ${hides}`, { slot_id })]),
-      )
+      const [again] = await batch(sandbox, [call])
       if (again?.metadata.cancelled === true) hungUp += 1
       else otherwise += 1
     }

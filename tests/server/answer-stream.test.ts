@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { openLedger } from '../../src/server/ledger/ledger.ts'
 import { AnswerStream } from '../../src/server/v2/answer-stream.ts'
 import { Execution } from '../../src/server/v2/execution.ts'
+import { the } from '../support/the.ts'
 import { resultsOf } from './v2-support.ts'
 
 test('results that nobody reads do not wait in memory: beyond 1 MiB they are read from the ledger in their turn', async () => {
@@ -32,7 +33,7 @@ test('results that nobody reads do not wait in memory: beyond 1 MiB they are rea
       ledger.claim({ executionId: execution.id, body: execution.body, timeoutS: 1 })
       await execution.run(call, ledger, Promise.resolve())
     }
-    const results = await resultsOf(new Response(answer.body))
+    const results = await resultsOf(new Response(await answer.body()))
     expect(results.map(({ execution_id }) => execution_id)).toEqual(executions.map(({ id }) => id))
     expect(results.every((result) => result.output === output)).toBe(true)
     expect(read.length).toBeGreaterThanOrEqual(20)
@@ -47,7 +48,8 @@ test('a reader who takes all at once leaves the event loop its turns', async () 
   const submitted = Array.from({ length: 40 }, (_, at) => {
     return { kind: 'recorded', executionId: `${at}` } as const
   })
-  const reader = new AnswerStream(submitted, recorded, false).body.getReader()
+  const body = await new AnswerStream(submitted, recorded, false).body()
+  const reader = the(new Response(body).body).getReader()
   let parts = 0
   let most = 0
   let isReading = true
@@ -61,4 +63,27 @@ test('a reader who takes all at once leaves the event loop its turns', async () 
   isReading = false
   turn()
   expect(most).toBeLessThanOrEqual(8)
+})
+
+test('what is all there is told whole, as text; what is more than a part, or not there yet, is a stream', async () => {
+  const recorded = { read: () => 'x'.repeat(40_000) }
+  const bodyOf = async (count: number, running: readonly Execution[] = []) => {
+    const known = Array.from({ length: count }, (_, at) => {
+      return { kind: 'recorded', executionId: `${at}` } as const
+    })
+    const runs = running.map((execution) => ({ kind: 'running', execution, live: false }) as const)
+    return new AnswerStream([...known, ...runs], recorded, false).body()
+  }
+  expect(await bodyOf(0)).toBe('{"done":true,"count":0}\n')
+  expect(await bodyOf(1)).toBeString()
+  expect(await bodyOf(3)).toBeInstanceOf(ReadableStream)
+  expect(await bodyOf(1, [new Execution('runs', new Uint8Array(32), null)])).toBeInstanceOf(ReadableStream)
+})
+
+test('a reader who has gone before there is anything to tell is not told that it is complete', async () => {
+  const execution = new Execution('runs', new Uint8Array(32), null)
+  const answer = new AnswerStream([{ kind: 'running', execution, live: false }], { read: () => '' }, false)
+  const body = answer.body()
+  answer.leave()
+  expect(await body).toBe('')
 })

@@ -13,7 +13,7 @@ import {
   useSandboxes,
 } from './support.ts'
 import { recordingOf, replay, run, screen, tmux } from './terminal-support.ts'
-import { begun, cancel, postV2, resultsOf } from './v2-support.ts'
+import { batch, begun, cancel } from './v2-support.ts'
 
 const newSandbox = useSandboxes()
 
@@ -237,10 +237,10 @@ describe.skipIf(!hasBubblewrap)('the life of a terminal', () => {
     await tmux(sandbox, 'start')
     const args = { action: 'send_keys', keys: 'sleep 1000', block: true }
     const call = { slot_id: 'slot_0', tool: 'tmux', args, execution_id: 'waits', timeout: 20 }
-    const response = await postV2(sandbox, '/v2/batch', [call])
+    const answered = batch(sandbox, [call])
     await begun(sandbox, 1)
     expect(await cancel(sandbox, ['waits'])).toMatchObject({ cancelled: ['waits'] })
-    const [result] = await resultsOf(response)
+    const [result] = await answered
     expect(result).toMatchObject({
       success: false,
       error: 'The keys were sent, their effect was not awaited: the call was cancelled',

@@ -7,7 +7,7 @@ import { createSandbox } from '../../src/server/sandbox.ts'
 import type { ToolResult } from '../../src/server/tools/tool.ts'
 import { Execution, type RunnableCall } from '../../src/server/v2/execution.ts'
 import { bash, eventually, hasBubblewrap, processesWith, useSandboxes } from './support.ts'
-import { batch, begun, cancel, command, healthOf, linesOf, postV2, resultsOf } from './v2-support.ts'
+import { batch, begun, cancel, command, healthOf, linesOf, postV2, type Served } from './v2-support.ts'
 
 const openSandbox = useSandboxes()
 const open = (isolation: 'none' | 'bubblewrap' = 'none') => openSandbox({ slots: 3, isolation })
@@ -41,14 +41,11 @@ describe.each(['none', ...(hasBubblewrap ? (['bubblewrap'] as const) : [])] as c
 
 test('a call that waits for its slot never begins, and is answered at once', async () => {
   const sandbox = await open()
-  const response = await postV2(sandbox, '/v2/batch', [
-    command('runs', 'sleep 30'),
-    command('waits', 'echo ran > ran'),
-  ])
+  const answered = batch(sandbox, [command('runs', 'sleep 30'), command('waits', 'echo ran > ran')])
   await begun(sandbox, 1)
   expect(await cancel(sandbox, ['waits'])).toMatchObject({ cancelled: ['waits'] })
   expect(await cancel(sandbox, ['runs'])).toMatchObject({ cancelled: ['runs'] })
-  const results = await resultsOf(response)
+  const results = await answered
   expect(results.map(({ execution_id, success }) => [execution_id, success])).toEqual([
     ['waits', false],
     ['runs', false],
@@ -93,7 +90,7 @@ test.each([[{}], [{ execution_ids: 'a' }], [{ execution_ids: [5] }], [5]])('%j i
 
 test('a server that drains refuses batches and files, and still cancels what it waits for', async () => {
   const sandbox = await open()
-  const response = await postV2(sandbox, '/v2/batch', [command('a', 'sleep 30')])
+  const answered = batch(sandbox, [command('a', 'sleep 30')])
   await begun(sandbox, 1)
   const ledger = (await healthOf(sandbox)).ledger ?? ''
   const stopped = sandbox.stop({ drainTimeoutMs: 60_000 })
@@ -102,21 +99,27 @@ test('a server that drains refuses batches and files, and still cancels what it 
   expect(await refused.json()).toMatchObject({ code: 'server_stopping' })
   expect((await sandbox.handler(new Request('http://127.0.0.1/files/slot_0/f'))).status).toBe(503)
   expect(await cancel(sandbox, ['a'])).toMatchObject({ cancelled: ['a'] })
-  expect((await resultsOf(response))[0]?.metadata.cancelled).toBe(true)
+  expect((await answered)[0]?.metadata.cancelled).toBe(true)
   await stopped
 })
 
 describe('a client that hangs up', () => {
   const withGrace = (detachGraceMs: number) =>
     createSandbox({ slots: 2, isolation: 'none' }, { extended: { detachGraceMs } })
+  /** Posts the call, and is gone when it runs; resolves when the server has seen that. */
+  const hangUp = async (sandbox: Served, call: object) => {
+    const controller = new AbortController()
+    const response = postV2(sandbox, '/v2/batch', [call], { signal: controller.signal })
+    await begun(sandbox, 1)
+    controller.abort()
+    expect(await (await response).text()).toBe('')
+  }
 
   test('leaves its calls running, and finds them again by their ids', async () => {
     await using stack = new AsyncDisposableStack()
     const sandbox = stack.adopt(await withGrace(60_000), (one) => one.stop())
     const call = command('a', 'echo begin; until [ -e go ]; do sleep 0.01; done; echo end')
-    const response = await postV2(sandbox, '/v2/batch', [call])
-    await begun(sandbox, 1)
-    await response.body?.cancel()
+    await hangUp(sandbox, call)
     const again = batch(sandbox, [call])
     await bash(sandbox, `touch ../slot_0/go`, { slot_id: 'slot_1' })
     expect((await again)[0]).toMatchObject({ success: true, output: 'begin\nend' })
@@ -144,9 +147,7 @@ describe('a client that hangs up', () => {
     await using stack = new AsyncDisposableStack()
     const sandbox = stack.adopt(await withGrace(150), (one) => one.stop())
     const call = command('a', 'sleep 0.6; echo end')
-    const response = await postV2(sandbox, '/v2/batch', [call])
-    await begun(sandbox, 1)
-    await response.body?.cancel()
+    await hangUp(sandbox, call)
     expect((await batch(sandbox, [call]))[0]?.output).toBe('end')
   })
 
@@ -154,10 +155,8 @@ describe('a client that hangs up', () => {
     await using stack = new AsyncDisposableStack()
     const sandbox = stack.adopt(await withGrace(20), (one) => one.stop())
     const call = command('a', 'sleep 0.4; echo end')
-    const gone = await postV2(sandbox, '/v2/batch', [call])
     const stays = batch(sandbox, [call])
-    await begun(sandbox, 1)
-    await gone.body?.cancel()
+    await hangUp(sandbox, call)
     expect((await stays)[0]?.output).toBe('end')
   })
 

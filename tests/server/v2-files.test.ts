@@ -7,7 +7,7 @@ import { startSandboxServer } from '../../src/server/start-server.ts'
 import { wantedRange } from '../../src/server/v2/files/byte-range.ts'
 import { scrape } from './scrape.ts'
 import { baseUrl, bash, eventually, slotWorkspace, useSandboxes } from './support.ts'
-import { begun, command, postV2, resultsOf } from './v2-support.ts'
+import { batch, begun, command } from './v2-support.ts'
 
 const openSandbox = useSandboxes()
 
@@ -79,12 +79,12 @@ describe('PUT', () => {
   test('waits for the call that runs in the slot', async () => {
     const { sandbox, workspace, put } = await opened()
     const text = 'until [ -e go ]; do sleep 0.01; done; cat f 2>&1 || :'
-    const running = await postV2(sandbox, '/v2/batch', [command('a', text)])
+    const running = batch(sandbox, [command('a', text)])
     await begun(sandbox, 1)
     const written = put('f', 'new')
     await Bun.sleep(50)
     writeFileSync(join(workspace, 'go'), '')
-    expect((await resultsOf(running))[0]?.output).toContain('No such file')
+    expect((await running)[0]?.output).toContain('No such file')
     await written
     expect((await bash(sandbox, 'cat f')).output).toBe('new')
   })
@@ -147,12 +147,12 @@ describe('GET', () => {
 
   test('does not wait for the call that runs in the slot', async () => {
     const { sandbox, workspace, file } = await opened()
-    const running = await postV2(sandbox, '/v2/batch', [command('a', 'until [ -e go ]; do sleep 0.01; done')])
+    const running = batch(sandbox, [command('a', 'until [ -e go ]; do sleep 0.01; done')])
     await begun(sandbox, 1)
     writeFileSync(join(workspace, 'log'), 'so far')
     expect(await (await file('log')).text()).toBe('so far')
     writeFileSync(join(workspace, 'go'), '')
-    await resultsOf(running)
+    await running
   })
 
   test.each([

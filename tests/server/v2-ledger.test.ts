@@ -10,7 +10,7 @@ import { createSandbox } from '../../src/server/sandbox.ts'
 import { SlotTable } from '../../src/server/slot-table.ts'
 import { Execution } from '../../src/server/v2/execution.ts'
 import { useSandboxes } from './support.ts'
-import { batch, begun, command, healthOf, postV2, resultsOf } from './v2-support.ts'
+import { batch, begun, command, healthOf, postV2 } from './v2-support.ts'
 
 const openSandbox = useSandboxes()
 
@@ -101,10 +101,10 @@ describe('an execution_id runs at most once (promise 1)', () => {
     const dataDir = newPlace()
     const { runs, tells } = witness()
     const first = await createSandbox({ dataDir, slots: 1, isolation: 'none' })
-    const response = await postV2(first, '/v2/batch', [command('long', 'sleep 30'), tells('waits')])
+    const answered = batch(first, [command('long', 'sleep 30'), tells('waits')])
     await begun(first, 1)
     await first.stop()
-    const codes = (await resultsOf(response)).map(({ execution_id, code }) => [execution_id, code])
+    const codes = (await answered).map(({ execution_id, code }) => [execution_id, code])
     expect(codes.sort()).toEqual([
       ['long', 'interrupted'],
       ['waits', 'server_stopping'],

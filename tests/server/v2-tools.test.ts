@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { bash, eventually, processesWith, useSandboxes } from './support.ts'
-import { batch, begun, cancel, command, postV2, resultsOf } from './v2-support.ts'
+import { batch, begun, cancel, command } from './v2-support.ts'
 
 const openSandbox = useSandboxes()
 const open = () => openSandbox({ slots: 2, isolation: 'none' })
@@ -18,12 +18,12 @@ describe('bash_stateful over the extended protocol', () => {
   test('can be cancelled: nothing of the command is left, and the slot is usable', async () => {
     const sandbox = await open()
     const marker = `stateful-${crypto.randomUUID()}`
-    const response = await postV2(sandbox, '/v2/batch', [stateful('a', `sh -c 'sleep 60; :' ${marker}`)])
+    const answered = batch(sandbox, [stateful('a', `sh -c 'sleep 60; :' ${marker}`)])
     await begun(sandbox, 1)
     expect(await eventually(() => processesWith(marker).length > 0)).toBe(true)
     expect(await cancel(sandbox, ['a'])).toMatchObject({ cancelled: ['a'] })
     expect(processesWith(marker)).toEqual([])
-    expect((await resultsOf(response))[0]).toMatchObject({ success: false, metadata: { cancelled: true } })
+    expect((await answered)[0]).toMatchObject({ success: false, metadata: { cancelled: true } })
     expect((await batch(sandbox, [stateful('b', 'echo next')]))[0]?.output).toBe('next')
   })
 })

@@ -1,5 +1,6 @@
 /**
- * The answer to one `POST /v2/batch`: lines as calls end, and as they print. It is made as fast as its reader takes it:
+ * The answer to one `POST /v2/batch`: lines as calls end, and as they print. It begins with the first of them, and when
+ * that is all, as with most calls, it is no stream, which would cost more. A stream is made as fast as its reader takes it:
  * what waits for a slow one is live output, which is dropped beyond a limit, and results, which are left in the ledger.
  */
 import type { LiveLine } from '../../protocol/batch.ts'
@@ -34,7 +35,6 @@ interface Watch {
 }
 
 export class AnswerStream {
-  readonly body: ReadableStream<Uint8Array>
   readonly #recorded: Recorded
   readonly #ended: Ended[] = []
   readonly #watches = new Set<Watch>()
@@ -43,6 +43,7 @@ export class AnswerStream {
   #left: number
   #waiting = 0
   #parts = 0
+  #isLeft = false
   #wake: (() => void) | null = null
 
   /** `canBeLive`: whether output is told as it is printed, to those who want it. */
@@ -51,8 +52,18 @@ export class AnswerStream {
     this.#count = submitted.length
     this.#left = submitted.length
     for (const one of submitted) this.#add(one, canBeLive)
-    this.body = new ReadableStream(
-      { pull: (controller) => this.#pull(controller), cancel: () => this.leave() },
+  }
+
+  /** When there is something to tell; Bun sends nothing of a stream before that either. */
+  async body(): Promise<string | ReadableStream<Uint8Array>> {
+    const first = await this.#next()
+    if (this.#left === 0 || this.#isLeft) return first
+    return new ReadableStream(
+      {
+        start: (controller) => controller.enqueue(this.#encoder.encode(first)),
+        pull: (controller) => this.#pull(controller),
+        cancel: () => this.leave(),
+      },
       { highWaterMark: 0 },
     )
   }
@@ -90,20 +101,28 @@ export class AnswerStream {
   }
 
   async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    const text = await this.#next()
+    if (this.#isLeft) return
+    controller.enqueue(this.#encoder.encode(text))
+    if (this.#left === 0) controller.close()
+  }
+
+  /** What there is to tell, when there is something; nothing when the reader has gone. */
+  async #next(): Promise<string> {
     // A reader who takes all that a chatty command prints must not keep others waiting.
     if (this.#parts === PARTS_AT_ONCE) {
       await new Promise(setImmediate)
       this.#parts = 0
     }
     this.#parts += 1
-    for (let text = this.#take(); ; text = this.#take()) {
-      if (text !== '') controller.enqueue(this.#encoder.encode(text))
-      if (this.#left === 0) controller.close()
-      if (text !== '' || this.#left === 0) return
+    let text = this.#take()
+    while (text === '' && !this.#isLeft) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
+      text = this.#take()
     }
+    return text
   }
 
   /** What there is to tell now, up to a part. */
@@ -138,6 +157,8 @@ export class AnswerStream {
     }
     this.#watches.clear()
     this.#ended.length = 0
+    this.#isLeft = true
+    this.#changed()
   }
 }
 

@@ -134,7 +134,7 @@ export class Extended {
     return this.#begin(request, body)
   }
 
-  #begin(request: Request, items: readonly unknown[]): Response {
+  async #begin(request: Request, items: readonly unknown[]): Promise<Response> {
     let submitted: Submitted[]
     try {
       submitted = this.#executions.submit(items)
@@ -146,7 +146,7 @@ export class Extended {
     // A client can go before it has begun to read.
     if (request.signal.aborted) answer.leave()
     request.signal.addEventListener('abort', () => answer.leave(), { once: true })
-    return new Response(answer.body, { headers: { 'content-type': 'application/x-ndjson' } })
+    return new Response(await answer.body(), { headers: { 'content-type': 'application/x-ndjson' } })
   }
 
   async #cancel(body: unknown): Promise<Response> {
