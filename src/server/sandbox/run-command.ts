@@ -88,7 +88,10 @@ async function runOnce(
 }
 
 /** A command that timed out has run; this one has not. */
-export const notReadyInTime: CommandEnd = { kind: 'not-started', reason: "it was not ready in the call's time" }
+export const notReadyInTime: CommandEnd = {
+  kind: 'not-started',
+  reason: "it was not ready in the call's time",
+}
 
 /** How a shell that is gone ended its command. */
 export function endOf(cause: Cause, shell: EndedShell, end: ShellEnd): CommandEnd {
