@@ -40,6 +40,8 @@ export interface DataLock {
  * own program.
  */
 const DEAD_HOLDER_MS = 1_000
+/** And one that seems to live: `kill -9` takes until all its memory is given back, and then its lock. */
+const LIVING_HOLDER_MS = 250
 const RETRY_MS = 5
 
 const lockHolder = v.object({ pid: v.number(), run: v.pipe(v.string(), v.uuid()) })
@@ -50,7 +52,7 @@ const lockHolder = v.object({ pid: v.number(), run: v.pipe(v.string(), v.uuid())
  */
 export async function lockDataDir(dataDir: string): Promise<DataLock> {
   const path = join(dataDir, lockName)
-  const giveUpAt = performance.now() + DEAD_HOLDER_MS
+  const startedAt = performance.now()
   for (;;) {
     const fd = openLock(dataDir, path)
     const locked = native()?.lock(fd)
@@ -62,7 +64,8 @@ export async function lockDataDir(dataDir: string): Promise<DataLock> {
     if (locked.code !== 'EAGAIN' && locked.code !== 'EWOULDBLOCK') throw cannotLock(dataDir, locked.code)
     const holder = readHolder(path)
     const isDead = holder !== null && groupOf(holder.pid) === null
-    if (!isDead || performance.now() > giveUpAt) throw cannotLock(dataDir, heldBy(holder))
+    const patienceMs = isDead ? DEAD_HOLDER_MS : LIVING_HOLDER_MS
+    if (performance.now() - startedAt > patienceMs) throw cannotLock(dataDir, heldBy(holder))
     await Bun.sleep(RETRY_MS)
   }
 }
