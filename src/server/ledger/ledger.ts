@@ -1,5 +1,5 @@
 /**
- * What was begun here, and how it ended: so that no call ever runs twice. SQLite in WAL mode, kept with the data.
+ * What was begun here, and how it ended: so that no call ever runs twice. SQLite, kept with the data.
  *
  * "Begun" is on the disk before anything of a call runs: one commit for each POST, one sync for all commits that wait for
  * it, off this thread. Results are committed together, once a tick, and told then. They outlive the server; when the
@@ -91,8 +91,9 @@ export class Ledger {
     this.#options = options
     this.#db = new Database(path)
     this.#db.run('PRAGMA locking_mode = EXCLUSIVE')
-    this.#db.run('PRAGMA journal_mode = WAL')
-    // Commits are synced here (#sync); SQLite syncs before it moves them out of the log.
+    // Commits are synced here (#sync); SQLite syncs before it moves them out of the log. What nobody reads after this
+    // server is written once, and what undoes it is kept in memory.
+    this.#db.run(`PRAGMA journal_mode = ${options.isDurable ? 'WAL' : 'MEMORY'}`)
     this.#db.run(`PRAGMA synchronous = ${options.isDurable ? 'NORMAL' : 'OFF'}`)
     if (options.maxPages !== undefined) this.#db.run(`PRAGMA max_page_count = ${options.maxPages}`)
     this.id = prepare(this.#db, options.retentionS)
