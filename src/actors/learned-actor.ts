@@ -5,22 +5,24 @@ import {
   type AnyActor,
   type AnyStateMachine,
   createActor,
+  createMachine,
   type EventFromLogic,
   type InspectionEvent,
 } from 'xstate'
 import { type LearnedEdges, learnedEdgesOf } from './learned-edges.ts'
 
+/** A root of no name in its system, which begins at the beginning. */
+type RootOptions<M extends AnyStateMachine> = Pick<ActorOptions<M>, 'id' | 'clock' | 'inspect'>
+
 /**
  * The actor of a chart with learned edges. Without `inspect` it takes them without what XState does for inspectors at
  * every step; then none can be attached later.
  */
-export function createLearnedActor<M extends AnyStateMachine>(
-  machine: M,
-  options: ActorOptions<M>,
-): Actor<M> {
+export function createLearnedActor<M extends AnyStateMachine>(machine: M, options: RootOptions<M>): Actor<M> {
   const edges = learnedEdgesOf(machine)
   if (options.inspect === undefined && edges !== undefined) return new UnwatchedActor(machine, options, edges)
-  const actor = createActor(machine, options)
+  const stockOptions: ActorOptions<M> = options
+  const actor = createActor(machine, stockOptions)
   if (typeof options.inspect === 'function') tellDirectly(actor, options.inspect)
   return actor
 }
@@ -45,6 +47,8 @@ const hidden = {
   fail: '_error',
   mailbox: 'mailbox',
   tell: '_sendInspectionEvent',
+  register: '_register',
+  parent: '_parent',
 } as const
 /** Not a literal, or it could not be overridden. */
 const step: string = hidden.process
@@ -62,16 +66,28 @@ interface Letter {
   next: Letter | null
 }
 
+/**
+ * XState makes a system for each root: a book of actors, names, timers and inspectors, larger than the actor itself. The
+ * roots of charts that have none of these share the system of this one. It books none of them, so it keeps none alive.
+ */
+const host = createActor(createMachine({}))
+host.system = Object.create(host.system, {
+  [hidden.register]: { value: () => {} },
+  inspect: { value: refuseInspector },
+})
+
 /** Takes learned edges itself; leaves all else to XState: who waits in the mailbox, other edges, what subscribers are told. */
 class UnwatchedActor<M extends AnyStateMachine> extends Actor<M> {
   readonly #edges: LearnedEdges
   /** Of an event that finds the mailbox empty, as nearly all do: XState makes one for each. */
   readonly #letter: Letter = { value: undefined, next: null }
 
-  constructor(machine: M, options: ActorOptions<M>, edges: LearnedEdges) {
-    super(machine, options)
+  constructor(machine: M, options: RootOptions<M>, edges: LearnedEdges) {
+    super(machine, edges.needNoSystem ? { ...options, parent: host } : options)
     this.#edges = edges
-    this.system.inspect = refuseInspector
+    // It took its system from there, and is a root all the same.
+    if (edges.needNoSystem) Reflect.set(this, hidden.parent, undefined)
+    else this.system.inspect = refuseInspector
   }
 
   override send(event: EventFromLogic<M>): void {

@@ -5,12 +5,11 @@
  * run, what the snapshot looks like. An edge that depends on nothing but the state and the event's type has one answer,
  * so it is taken through XState once and remembered. All other edges go through XState every time.
  */
-import type { ActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, InspectionEvent } from 'xstate'
+import type { ActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate'
+import { PlainEdges, type StateNode, type Transitions } from './plain-edges.ts'
 
 type Scope = ActorScope<AnyMachineSnapshot, AnyEventObject>
 type Action = Parameters<Scope['actionExecutor']>[0]
-type StateNode = AnyMachineSnapshot['_nodes'][number]
-type Transitions = Extract<InspectionEvent, { type: '@xstate.microstep' }>['_transitions']
 
 /** A plain edge, as it was taken once. */
 export interface Edge {
@@ -59,14 +58,18 @@ export class LearnedEdges {
   readonly #machine: AnyStateMachine
   /** The types that the chart names; others, of which there is no end, are not remembered. */
   readonly #types: ReadonlySet<string>
-  readonly #plainNodes = new Map<StateNode, boolean>()
+  readonly #plain: PlainEdges
   /** One snapshot for each configuration. */
   readonly #snapshots = new Map<string, AnyMachineSnapshot>()
   readonly #edges = new WeakMap<AnyMachineSnapshot, Map<string, Edge>>()
   #initial: AnyMachineSnapshot | undefined
+  /** Whether its actors put nothing into their system: no child, no timer. */
+  readonly needNoSystem: boolean
 
   constructor(machine: AnyStateMachine) {
     this.#machine = machine
+    this.#plain = new PlainEdges(machine)
+    this.needNoSystem = this.#plain.runFunctionsOnly()
     // Not `machine.events`, which leaves out those that move nothing.
     this.#types = new Set(namedTypes(machine.root))
   }
@@ -100,7 +103,7 @@ export class LearnedEdges {
     const { recording, actions } = recorderOf(scope)
     const initial = this.#shared(this.#machine.getInitialSnapshot(recording, input))
     // A state that is left at once is not in the snapshot, so none may be other than plain.
-    const isPlain = this.#edges.has(initial) && this.#isPlainTree(this.#machine.root)
+    const isPlain = this.#edges.has(initial) && this.#plain.startAnywhere()
     if (isPlain && actions.length === 0) this.#initial = initial
     return initial
   }
@@ -122,7 +125,7 @@ export class LearnedEdges {
     if (
       steps.length === 1 &&
       this.#edges.has(next) &&
-      this.#isPlain(snapshot, next, event.type, transitions)
+      this.#plain.has(snapshot, next, event.type, transitions)
     ) {
       known.set(event.type, {
         next,
@@ -142,47 +145,6 @@ export class LearnedEdges {
     this.#snapshots.set(key, snapshot)
     this.#edges.set(snapshot, new Map())
     return snapshot
-  }
-
-  #isPlain(
-    from: AnyMachineSnapshot,
-    to: AnyMachineSnapshot,
-    type: string,
-    transitions: Transitions,
-  ): boolean {
-    return (
-      [...from._nodes, ...to._nodes].every((node) => this.#isPlainNode(node)) &&
-      from._nodes.every((node) => isUnguarded(node, type)) &&
-      transitions.every(({ actions }) => actions.every((action) => this.#isPlainAction(action)))
-    )
-  }
-
-  /** Whether one step leads into it, wherever it begins: a final state makes another one. */
-  #isPlainTree(node: StateNode): boolean {
-    const children = Object.values(node.states)
-    return (
-      node.type !== 'final' && this.#isPlainNode(node) && children.every((child) => this.#isPlainTree(child))
-    )
-  }
-
-  #isPlainNode(node: StateNode): boolean {
-    const known = this.#plainNodes.get(node)
-    if (known !== undefined) return known
-    const { entry, exit, initial, always } = node
-    const isPlain =
-      (always === undefined || always.length === 0) &&
-      // `after` is an entry action that schedules, so it is no plain one; what is invoked is a child of the snapshot.
-      [...entry, ...exit, ...(initial?.actions ?? [])].every((action) => this.#isPlainAction(action))
-    this.#plainNodes.set(node, isPlain)
-    return isPlain
-  }
-
-  #isPlainAction(action: StateNode['entry'][number]): boolean {
-    if (typeof action === 'object' && 'params' in action && typeof action.params === 'function') return false
-    const named = typeof action === 'string' ? action : typeof action === 'object' ? action.type : undefined
-    const implemented = named === undefined ? action : this.#machine.implementations.actions[named]
-    // What XState makes itself (assign, raise, …) is resolved by it, and may change the snapshot.
-    return typeof implemented !== 'function' || !('resolve' in implemented)
   }
 }
 
@@ -232,13 +194,4 @@ function isEmpty(object: object): boolean {
 
 function namedTypes({ transitions, states }: StateNode): string[] {
   return [...transitions.keys(), ...Object.values(states).flatMap(namedTypes)]
-}
-
-/** Whether no transition that `type` could select in this state has a guard. */
-function isUnguarded(node: StateNode, type: string): boolean {
-  for (const [descriptor, transitions] of node.transitions) {
-    const couldMatch = descriptor === type || descriptor.endsWith('*')
-    if (couldMatch && transitions.some(({ guard }) => guard !== undefined)) return false
-  }
-  return true
 }

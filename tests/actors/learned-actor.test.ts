@@ -122,6 +122,16 @@ describe('an actor that nobody inspects', () => {
     expect(() => system.inspect(() => {})).toThrow('Cannot attach an inspector')
   })
 
+  test('is kept alive by nobody but its owner, though it was never stopped', async () => {
+    const machine = withLearnedEdges(slotMachine)
+    const held = Array.from({ length: 1_000 }, () => new WeakRef(createLearnedActor(machine, {}).start()))
+    // What a WeakRef has shown is kept until the task ends.
+    await Bun.sleep(0)
+    Bun.gc(true)
+    // The collector takes what looks like a reference on the stack for one.
+    expect(held.filter((each) => each.deref() !== undefined).length).toBeLessThan(100)
+  })
+
   test('tells an inspector who is there from the start', () => {
     const told: string[] = []
     const machine = withLearnedEdges(slotMachine)

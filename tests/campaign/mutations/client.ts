@@ -123,17 +123,31 @@ export const clientMutations: readonly Mutation[] = [
   },
   {
     mechanism: 'a learned edge has no guard',
-    file: 'src/actors/learned-edges.ts',
+    file: 'src/actors/plain-edges.ts',
     find: '      from._nodes.every((node) => isUnguarded(node, type)) &&\n',
     replace: '',
     tests: ['tests/actors/learned-edges.test.ts'],
   },
   {
     mechanism: 'a learned edge changes no context',
-    file: 'src/actors/learned-edges.ts',
+    file: 'src/actors/plain-edges.ts',
     find: "return typeof implemented !== 'function' || !('resolve' in implemented)",
     replace: 'return implemented !== null',
     tests: ['tests/actors/learned-edges.test.ts'],
+  },
+  {
+    mechanism: 'actors that have timers or children have a system of their own',
+    file: 'src/actors/learned-edges.ts',
+    find: 'this.#plain.runFunctionsOnly()',
+    replace: 'true',
+    tests: ['tests/actors/learned-actor.test.ts'],
+  },
+  {
+    mechanism: 'a shared system keeps no actor alive',
+    file: 'src/actors/learned-actor.ts',
+    find: '  [hidden.register]: { value: () => {} },\n',
+    replace: '',
+    tests: ['tests/actors/learned-actor.test.ts', '-t', 'kept alive'],
   },
   {
     mechanism: 'a stale holder can do nothing',
