@@ -1,5 +1,6 @@
 /** Calls to an extended server through a proxy that breaks things, and what must hold of them. */
 import { type ExecutionResult, type Fetch, SandboxExecutor } from '../../mod.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import { startExtendedServer } from '../support/extended-server.ts'
 import { fastClock } from '../support/fast-clock.ts'
 import type { EndingFault } from '../support/fault-plan.ts'
@@ -7,14 +8,11 @@ import { type Direction, type Fault, startFaultProxy } from '../support/fault-pr
 import { startRealServer } from '../support/real-server.ts'
 import { Witness } from '../support/witness.ts'
 
-const timeoutMs = 1_000
-
 /** So many faults at a time. */
 const width = 40
 
-const usualClock = fastClock(10)
-/** After a stall a part of its time is left to ask again: enough on a machine that is busy. */
-const stallClock = fastClock(3)
+/** A client whose connections only break waits for nothing but these pauses. */
+const usual = { timeoutMs: 60_000, retry: { delayMs: 10 } }
 
 export interface History {
   readonly fault: Fault
@@ -28,6 +26,11 @@ export interface History {
 /** A server, and the witness of what has run on it. */
 export interface Ground extends AsyncDisposable {
   readonly url: string
+  /**
+   * After a stall a client waits for its time to pass; with this clock a part of it is left to ask again, enough on a
+   * machine that is busy. `timeoutMs` is also what its command has, by the server's own clock.
+   */
+  readonly stall: { readonly timeoutMs: number; readonly clock: Clock }
   /** What to run, so that the witness sees it and it prints `ran` and its id. */
   command(executionId: string): string
   /** Executions by their id. */
@@ -57,6 +60,7 @@ function inMemory(): Ground {
   })
   return {
     url: server.url,
+    stall: { timeoutMs: 1_000, clock: fastClock(3) },
     command: (executionId) => executionId,
     ran: () => ran,
     replace: (by) => server.replace(by),
@@ -70,6 +74,7 @@ export async function startOwn(): Promise<AsyncDisposable & { readonly ground: G
   const server = await startRealServer({ slots: width * 2, level: 'extended' })
   const ground: Ground = {
     url: server.url,
+    stall: { timeoutMs: 2_000, clock: fastClock(2) },
     command: (id) => witness.command(id, `echo ran ${id}`),
     ran: () => witness.counts(),
     // It is for other faults too.
@@ -99,16 +104,17 @@ async function run(fault: Fault, setting: Setting, lane: number): Promise<Histor
     },
   })
   const oneShot: Fetch = (request) => fetch(request, { keepalive: false })
+  const { timeoutMs, clock } = ground.stall
   await using executor = new SandboxExecutor(
     {
-      timeoutMs: fault.kind === 'stall' ? timeoutMs : timeoutMs * 60,
-      retry: { delayMs: 100 },
+      ...usual,
+      ...(fault.kind === 'stall' ? { timeoutMs } : {}),
       ...(fresh ? { fetch: oneShot } : {}),
       onEvent: ({ type }) => {
         if (type === 'retry.scheduled' && replacedBy !== undefined) ground.replace?.(replacedBy)
       },
     },
-    { clock: fault.kind === 'stall' ? stallClock : usualClock },
+    fault.kind === 'stall' ? { clock } : {},
   )
   const slots = executor.slots(proxy.url, (lane + 1) * calls).slice(lane * calls)
   const results = await executor.executeBatch(
