@@ -4,9 +4,6 @@ import type { Clock } from '../ports/clock.ts'
 /** Deadlines this close together fire together; none fires early. */
 const bucketMs = 32
 
-/** What timers can hold; a later deadline is armed again on the way. */
-const longestTimerMs = 2 ** 31 - 1
-
 /** Something that may run out of time. Kept by {@link Deadlines}: */
 export interface Expiring<T> {
   /** Where it is watched, if it is, */
@@ -75,7 +72,7 @@ export class Deadlines<T extends Expiring<T>> {
     this.#disarm()
     this.#armedFor = bucket
     const delayMs = Math.max(0, bucket * bucketMs - this.#clock.now())
-    this.#timer = this.#clock.setTimeout(() => this.#fire(), Math.min(delayMs, longestTimerMs))
+    this.#timer = this.#clock.setTimeout(() => this.#fire(), delayMs)
   }
 
   #disarm(): void {

@@ -103,7 +103,7 @@ export const clientMutations: readonly Mutation[] = [
   {
     mechanism: 'the deadline has a timer',
     file: 'src/executor/deadlines.ts',
-    find: 'this.#timer = this.#clock.setTimeout(() => this.#fire(), Math.min(delayMs, longestTimerMs))',
+    find: 'this.#timer = this.#clock.setTimeout(() => this.#fire(), delayMs)',
     replace: 'void delayMs',
     tests: ['tests/executor/deadlines.test.ts'],
   },
