@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { describeThrown } from '../errors.ts'
 import type { ExecutionResponseBody } from '../protocol/execution.ts'
 import type { Drain } from './drain.ts'
+import type { Staging } from './files/write-file.ts'
 import type { Tell, ToldCall } from './operation/events.ts'
 import { outcomeOf, outputBytesOf } from './operation/outcome.ts'
 import type { Isolation } from './sandbox/isolation.ts'
@@ -31,7 +32,7 @@ export const MAX_TIMEOUT = 86_400
 /** Everything that calls share. */
 export interface ServerContext {
   readonly slots: SlotTable
-  readonly privateDir: string
+  readonly staging: Staging
   readonly isolation: Isolation
   /** Whether a command may have the machine's network. */
   readonly network: boolean
@@ -142,7 +143,7 @@ async function runInSlot(
   { told, timeoutS, cancel, onOutput, beforeRun }: CallOptions,
   call: PreparedCall,
 ): Promise<ToolResult> {
-  const { tell, stop, shells, isolation, network, privateDir } = context
+  const { tell, stop, shells, isolation, network, staging } = context
   const { workspace, owner, sessions } = slot
   const signals = { stop, cancel }
   const queuedAt = performance.now()
@@ -162,7 +163,7 @@ async function runInSlot(
     let result: ToolResult
     try {
       result = await call({
-        ...{ workspace, owner, sessions, privateDir, isolation, network, timeoutS, signals, onOutput },
+        ...{ workspace, owner, sessions, staging, isolation, network, timeoutS, signals, onOutput },
         runCommand: (request) => runCommand(shells, slot, request, signals),
       })
     } catch (thrown) {

@@ -82,7 +82,9 @@ async function openSandbox(
   const shells = new ReadyShells(isolation, internals.ready, tell)
   for (const slot of slots) shells.warm(slot)
   const drain = new Drain()
-  const context = { slots, privateDir, isolation, network, shells, stop: stopping.signal, drain, tell }
+  // What a crash leaves there is deleted with the rest of the trash at the next start.
+  const staging = { directory: slots.trashDir, isSynced: settings.dataDir !== undefined }
+  const context = { slots, staging, isolation, network, shells, stop: stopping.signal, drain, tell }
   const extended = new Extended(
     context,
     ledger,

@@ -25,12 +25,13 @@ export interface Slot {
 
 export class SlotTable {
   readonly #slots: ReadonlyMap<string, Slot>
-  readonly #trashDir: string
+  /** What is on its way out of the workspaces, or into them. */
+  readonly trashDir: string
   readonly #removals = new Set<Promise<void>>()
 
   private constructor(slots: readonly Slot[], trashDir: string) {
     this.#slots = new Map(slots.map((slot) => [slot.id, slot]))
-    this.#trashDir = trashDir
+    this.trashDir = trashDir
   }
 
   /** Makes the workspaces that are not there yet; slot N belongs to the user `firstOwner` + N. */
@@ -85,7 +86,7 @@ export class SlotTable {
    */
   async reset(slot: Slot): Promise<void> {
     await slot.sessions.end()
-    const trash = join(this.#trashDir, crypto.randomUUID())
+    const trash = join(this.trashDir, crypto.randomUUID())
     try {
       renameSync(slot.workspace, trash)
     } catch (thrown) {

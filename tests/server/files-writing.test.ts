@@ -8,13 +8,15 @@ import { createSandbox } from '../../src/server/sandbox.ts'
 import { eventually, execute } from './support.ts'
 
 const isRoot = process.getuid?.() === 0
+const sandboxModule = resolve(import.meta.dir, '../../src/server/sandbox.ts')
 const writeFileModule = resolve(import.meta.dir, '../../src/server/files/write-file.ts')
 
 function place() {
   const directory = mkdtempSync(join(tmpdir(), 'writing-test-'))
-  const [workspace, stagingDir] = [join(directory, 'workspace'), join(directory, 'staging')]
-  for (const path of [workspace, stagingDir]) mkdirSync(path)
-  return { workspace, stagingDir, [Symbol.dispose]: () => rmSync(directory, { recursive: true }) }
+  const [workspace, staged] = [join(directory, 'workspace'), join(directory, 'staging')]
+  for (const path of [workspace, staged]) mkdirSync(path)
+  const staging = { directory: staged, isSynced: true }
+  return { workspace, staging, [Symbol.dispose]: () => rmSync(directory, { recursive: true }) }
 }
 
 describe('a writer that is killed', () => {
@@ -23,7 +25,7 @@ describe('a writer that is killed', () => {
     writeFileSync(join(at.workspace, 'f'), 'a'.repeat(100_000))
     const source = `
       const { writeFileBeneath } = await import(${JSON.stringify(writeFileModule)})
-      const options = { stagingDir: ${JSON.stringify(at.stagingDir)}, owner: null }
+      const options = { staging: ${JSON.stringify(at.staging)}, owner: null }
       console.log('ready')
       for (let turn = 0; ; turn++) {
         await writeFileBeneath(${JSON.stringify(at.workspace)}, 'f', Buffer.alloc(100_000, 'ab'[turn % 2]), options)
@@ -60,18 +62,45 @@ describe('a writer that is killed', () => {
   })
 })
 
+test.each([
+  ['that stays', '{ dataDir: process.argv[1] }', 1],
+  ['that goes with the server', '{}', 0],
+])('what is written to a data directory %s is synced so often: %s, %i', async (_kind, options, count) => {
+  using at = place()
+  const source = `
+    const fs = require('node:fs')
+    const { fsync } = fs
+    let syncs = 0
+    fs.fsync = (...given) => {
+      syncs += 1
+      fsync(...given)
+    }
+    const { createSandbox } = await import(${JSON.stringify(sandboxModule)})
+    const sandbox = await createSandbox({ ...${options}, slots: 1, isolation: 'none' })
+    const call = { slot_id: 'slot_0', tool: 'write_file', args: { path: 'f', content: 'x' } }
+    const request = new Request('http://127.0.0.1/execute', { method: 'POST', body: JSON.stringify(call) })
+    const { success } = await (await sandbox.handler(request)).json()
+    console.log(success, syncs)
+    await sandbox.stop()`
+  const writer = Bun.spawn([process.execPath, '-e', source, at.workspace], {
+    stdout: 'pipe',
+    stderr: 'inherit',
+  })
+  expect(await new Response(writer.stdout).text()).toBe(`true ${count}\n`)
+})
+
 test('a write that fails leaves the old file, and nothing staged', async () => {
   using at = place()
   mkdirSync(join(at.workspace, 'directory'))
   const attempt = writeFileBeneath(at.workspace, 'directory', Buffer.from('x'), { ...at, owner: null })
   await expect(attempt).rejects.toThrow('Not a file: directory')
-  rmSync(at.stagingDir, { recursive: true })
+  rmSync(at.staging.directory, { recursive: true })
   writeFileSync(join(at.workspace, 'f'), 'old')
   await expect(
     writeFileBeneath(at.workspace, 'f', Buffer.from('x'), { ...at, owner: null }),
   ).rejects.toThrow()
   expect(readFileSync(join(at.workspace, 'f'), 'utf8')).toBe('old')
-  mkdirSync(at.stagingDir)
+  mkdirSync(at.staging.directory)
 })
 
 test.skipIf(!isRoot)('files and new directories belong to the owner of the workspace', async () => {

@@ -37,9 +37,10 @@ function witness() {
 async function contextOf(place: string): Promise<ServerContext> {
   const privateDir = join(place, 'private')
   const isolation = { kind: 'none', run: 'test' } as const
+  const slots = await SlotTable.open(place, privateDir, 1, null)
   return {
-    ...{ privateDir, isolation, network: false, tell: () => {}, drain: new Drain() },
-    slots: await SlotTable.open(place, privateDir, 1, null),
+    ...{ slots, isolation, network: false, tell: () => {}, drain: new Drain() },
+    staging: { directory: slots.trashDir, isSynced: true },
     shells: new ReadyShells(isolation),
     stop: new AbortController().signal,
   }

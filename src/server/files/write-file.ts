@@ -18,12 +18,19 @@ import { type Opened, openBeneath, refuseTooLong, withoutTrailingSlashes } from 
 import { type Owner, openDirectory } from './open-directory.ts'
 import { errorCode, fromFsError, pathError } from './path-error.ts'
 
-export interface WriteOptions {
+/** Where new content is written before it takes its place. */
+export interface Staging {
   /**
-   * Where the new content is written before it takes its place: on the file system of the workspace, and outside it, so
-   * that no tool ever sees a part of a file, not even one that a crash has left.
+   * On the file system of the workspace, and outside it, so that no tool ever sees a part of a file, not even one that a
+   * crash has left.
    */
-  readonly stagingDir: string
+  readonly directory: string
+  /** Whether it is on the disk before it takes its place. Where all goes with the server, there is no use in that. */
+  readonly isSynced: boolean
+}
+
+export interface WriteOptions {
+  readonly staging: Staging
   /** Whose the file and its new parents are. */
   readonly owner: Owner | null
 }
@@ -138,9 +145,9 @@ function split(path: string): [directory: string, name: string] {
 /** Writes a new file outside of all workspaces, as it will be there; answers its path. Leaves none when it fails. */
 export async function stageFile(
   pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-  { stagingDir, owner }: WriteOptions,
+  { staging, owner }: WriteOptions,
 ): Promise<string> {
-  const staged = join(stagingDir, `${crypto.randomUUID()}.tmp`)
+  const staged = join(staging.directory, `${crypto.randomUUID()}.tmp`)
   try {
     // 'wx': must not exist, and a symlink is not followed.
     const fd = openSync(staged, 'wx', 0o600)
@@ -148,7 +155,7 @@ export async function stageFile(
       // What may wait for the disk does so in a thread; all else is done sooner than a thread is asked.
       for await (const piece of pieces) await append(fd, piece)
       if (owner !== null) fchownSync(fd, owner.uid, owner.gid)
-      await sync(fd)
+      if (staging.isSynced) await sync(fd)
     } finally {
       closeSync(fd)
     }

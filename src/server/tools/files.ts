@@ -1,5 +1,4 @@
 /** The tools `read_file` and `write_file`. */
-import { join } from 'node:path'
 import * as v from 'valibot'
 import { baseLimits } from '../../protocol/routes.ts'
 import { readFileHead } from '../files/read-file.ts'
@@ -23,16 +22,14 @@ const writeFileArgs = v.object({ path: v.optional(withoutNul, ''), content: v.op
 
 export const writeFile = defineTool(
   writeFileArgs,
-  ({ path, content }, { workspace, privateDir, owner = null }) =>
+  ({ path, content }, { workspace, staging, owner = null }) =>
     tellingPathErrors(async () => {
       // Base servers count characters here, and call them bytes.
       const size = countCharacters(content)
       if (size > baseLimits.fileBytes) {
         return failed(`Content too large: ${size} bytes (max ${baseLimits.fileBytes})`)
       }
-      // What a crash leaves there is deleted with the rest of the trash at the next start.
-      const stagingDir = join(privateDir, 'trash')
-      const realPath = await writeFileBeneath(workspace, path, Buffer.from(content), { stagingDir, owner })
+      const realPath = await writeFileBeneath(workspace, path, Buffer.from(content), { staging, owner })
       return succeeded(`Successfully wrote ${size} bytes to ${path}`, { path: realPath, size })
     }),
 )

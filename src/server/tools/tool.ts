@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import type { ServerCode } from '../../protocol/execution.ts'
 import type { Owner } from '../files/open-directory.ts'
 import { PathError } from '../files/path-error.ts'
+import type { Staging } from '../files/write-file.ts'
 import type { CommandSignals } from '../sandbox/alarm.ts'
 import type { Isolation } from '../sandbox/isolation.ts'
 import type { CommandOutcome, CommandRequest } from '../sandbox/run-command.ts'
@@ -12,7 +13,7 @@ import type { Sessions } from '../sessions.ts'
 /** Everything that a running tool may use. */
 export interface ToolContext {
   readonly workspace: string
-  readonly privateDir: string
+  readonly staging: Staging
   /** Whose the files of the workspace are; `null` or missing: the server's. */
   readonly owner?: Owner | null
   /** What lives in the slot from call to call. */

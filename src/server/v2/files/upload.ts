@@ -1,5 +1,5 @@
 /** `PUT /files/{slot}/{path}`: a file from a stream, in one step. */
-import { join, relative } from 'node:path'
+import { relative } from 'node:path'
 import { describeThrown } from '../../../errors.ts'
 import { giveBack } from '../../../protocol/given-back.ts'
 import type { ServerContext } from '../../calls.ts'
@@ -24,7 +24,7 @@ export class BodyCut extends Error {
  */
 export async function upload(
   request: Request,
-  { privateDir }: ServerContext,
+  { staging }: ServerContext,
   { workspace, owner, lock }: Slot,
   path: string,
   limits: { readonly maxBytes: number; readonly onBody: () => void },
@@ -32,7 +32,7 @@ export async function upload(
   // Early, for the client's sake: that it leads outside is told before the whole body has come.
   openIfThere(workspace, path)?.[Symbol.dispose]()
   const counted = new Counted(request, limits.maxBytes)
-  const options = { stagingDir: join(privateDir, 'trash'), owner }
+  const options = { staging, owner }
   const staged = await stageFile(counted, options)
   limits.onBody()
   const realPath = await lock.run(() => placeStaged(workspace, path, staged, options))
