@@ -138,7 +138,7 @@ class Walk {
     const fault = (what: string) =>
       this.#faults.push(`${kind.name} ${id}: ${what}: ${JSON.stringify(result).slice(-400)}`)
 
-    if (kind.timeout !== undefined && result.error.endsWith("not ready in the call's time")) {
+    if (kind.timeout !== undefined && result.error.endsWith('not ready in time')) {
       // It has not run; a shell that did not come back was killed, which the next call says.
       model.isDoomed = true
       return

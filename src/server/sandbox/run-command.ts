@@ -1,16 +1,15 @@
 /** Runs one command to its end: in a sandbox or without one, within its time, with bounded output. */
 import { constants } from 'node:os'
 import { describeThrown } from '../../errors.ts'
-import { Alarm, type AlarmCause, type CommandSignals } from './alarm.ts'
+import { Alarm, type AlarmCause, type CommandSignals, type CommandTime } from './alarm.ts'
 import { noOutput, type OutputEnds } from './collect-output.ts'
 import type { Place } from './command-line.ts'
 import type { ReadyShells, Taken } from './ready-shells.ts'
 import type { OnOutput, Shell } from './shell.ts'
 import type { ShellEnd } from './shell-process.ts'
 
-export interface CommandRequest {
+export interface CommandRequest extends CommandTime {
   readonly command: string
-  readonly timeoutMs: number
   /** Whether the command gets the machine's network. */
   readonly network: boolean
   /** What the command reads; missing: its stdin is /dev/null. */
@@ -48,7 +47,7 @@ export async function runCommand(
   request: CommandRequest,
   signals: CommandSignals,
 ): Promise<CommandOutcome> {
-  using alarm = new Alarm(request.timeoutMs, signals)
+  using alarm = new Alarm(request, signals)
   const first = await runOnce(shells, place, request, alarm)
   // One that had waited was dead, and nothing of the command ran: another is made for this call.
   return first.hadWaited && first.end.kind === 'not-started' && !alarm.hasRung
@@ -71,7 +70,7 @@ async function runOnce(
   }
   const { shell, hadWaited } = taken
   const startedAt = performance.now()
-  shell.give(command, { stdin, onOutput })
+  shell.give(command, { stdin, onOutput, onTaken: () => alarm.begin() })
   const cause = await Promise.race([shell.ended.then(() => 'ended' as const), alarm.rings])
   const shellEnd = await (cause === 'ended' ? shell.ended : shell.kill())
   const durationMs = performance.now() - startedAt
@@ -88,10 +87,7 @@ async function runOnce(
 }
 
 /** A command that timed out has run; this one has not. */
-export const notReadyInTime: CommandEnd = {
-  kind: 'not-started',
-  reason: "it was not ready in the call's time",
-}
+export const notReadyInTime: CommandEnd = { kind: 'not-started', reason: 'it was not ready in time' }
 
 /** How a shell that is gone ended its command. */
 export function endOf(cause: Cause, shell: EndedShell, end: ShellEnd): CommandEnd {

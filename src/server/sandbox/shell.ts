@@ -35,6 +35,8 @@ export interface CommandInput {
   /** What the command reads; missing: its stdin is /dev/null. */
   readonly stdin?: string | undefined
   readonly onOutput?: OnOutput | undefined
+  /** Told once, when it has taken the command, which begins then. */
+  readonly onTaken?: (() => void) | undefined
 }
 
 /** Told of each piece of output, before it is kept. The piece must not be changed. */
@@ -52,6 +54,7 @@ export class Shell {
   readonly #becomesReady = Promise.withResolvers<boolean>()
   #commandFd: number | null
   #onOutput: OnOutput | undefined
+  #onTaken: (() => void) | undefined
   readonly #early: Uint8Array[] = []
   #isReady = false
   #hasTaken = false
@@ -83,6 +86,7 @@ export class Shell {
     }
     if (this.#isReady && !this.#hasTaken && chunk[at] === TOOK) {
       this.#hasTaken = true
+      this.#onTaken?.()
       at += 1
       for (const piece of this.#early.splice(0)) this.#onOutput?.('stderr', piece)
     }
@@ -108,8 +112,9 @@ export class Shell {
   }
 
   /** Gives it its one command, and hands out what that prints as it comes. */
-  give(command: string, { stdin, onOutput }: CommandInput = {}): void {
+  give(command: string, { stdin, onOutput, onTaken }: CommandInput = {}): void {
     this.#onOutput = onOutput
+    this.#onTaken = onTaken
     const message = commandMessage(command, stdin)
     // Not before it waits for one: a sandbox that is still being made outlives a server that dies now, and would run it.
     void this.ready.then((isReady) => {

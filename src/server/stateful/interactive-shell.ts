@@ -115,6 +115,7 @@ export class InteractiveShell {
     this.#stderr.unblock()
     this.#exchanges.clear()
     this.#exchange = this.#open()
+    alarm.begin()
     this.#send(callLines(this.#exchange.nonce, command, this.#status))
     const cause = await this.#firstOf(alarm)
     const isToObey = cause === 'timed-out' || cause === 'cancelled'

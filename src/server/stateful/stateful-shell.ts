@@ -36,7 +36,7 @@ export class StatefulShell implements Session {
 
   /** Never rejects. One at a time. */
   async run(request: CommandRequest, signals: CommandSignals): Promise<StatefulOutcome> {
-    using alarm = new Alarm(request.timeoutMs, signals)
+    using alarm = new Alarm(request, signals)
     const isOld = this.#living() !== null
     const outcome = await this.#runOnce(request, alarm)
     // The old one died before it took the command.

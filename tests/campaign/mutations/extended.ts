@@ -74,6 +74,14 @@ export const extendedMutations: readonly Mutation[] = [
     tests: ['tests/server/v2-cancel.test.ts', '-t', 'does not begin when it comes late'],
   },
   {
+    mechanism: 'a command that did not begin is not told as timed out',
+    file: 'src/server/sandbox/run-command.ts',
+    find: "  if (cause === 'timed-out' && !shell.hasTaken) return notReadyInTime\n",
+    replace: '',
+    tests: ['tests/server/slow-sandboxes.test.ts', '-t', 'too slow'],
+    needs: 'bubblewrap',
+  },
+  {
     mechanism: 'the end of a killed sandbox is waited for',
     file: 'src/server/sandbox/run-command.ts',
     find: "await (cause === 'ended' ? shell.ended : shell.kill())",
@@ -92,7 +100,7 @@ export const extendedMutations: readonly Mutation[] = [
   {
     mechanism: 'sandboxes for later give way to calls that begin',
     file: 'src/server/sandbox/ready-shells.ts',
-    find: '    this.#refills.yieldTo(taken.shell.ended)\n',
+    find: '    this.#refills.yieldTo(ended)\n',
     replace: '',
     tests: ['tests/server/ready-shells.test.ts', '-t', 'after the calls that begin now'],
     needs: 'bubblewrap',
