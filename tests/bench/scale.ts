@@ -1,36 +1,55 @@
 /**
- * What many calls and many slots cost: `bun tests/bench/scale.ts`. The calls are 64 in flight on the floor server; memory
- * and CPU are those of this process.
+ * What many calls and many slots cost: `bun tests/bench/scale.ts`. The calls are 64 in flight on the floor server. CPU of
+ * many slots is that of a process for each figure, or one would pay for the slots of the one before; all else is of this one.
  */
+import { fileURLToPath } from 'node:url'
 import { SandboxExecutor } from '../../mod.ts'
-import { type FloorServer, spawnFloorServer } from './floor-server.ts'
+import { spawnFloorServer } from './floor-server.ts'
 import { spreadOf } from './measure.ts'
 
 const inFlight = 64
 const rounds = 7
 
-await using floor = await spawnFloorServer()
-console.log('calls, 64 slots        CPU µs a call, median (min–max) of 7')
-await compare([1_000, 10_000, 100_000], (calls) => cpuPerCall(floor, inFlight, calls))
-console.log('slots, 20,000 calls    CPU µs a call')
-await compare([100, 1_000, 10_000], (slots) => cpuPerCall(floor, slots, 20_000))
-await holdSlots(100_000)
+const [givenUrl, givenSlots, givenCalls] = process.argv.slice(2)
+if (givenUrl === undefined) await compareAll()
+else console.log(await cpuPerCall(givenUrl, Number(givenSlots), Number(givenCalls)))
+
+async function compareAll(): Promise<void> {
+  await using floor = await spawnFloorServer()
+  console.log('calls, 64 slots        CPU µs a call, median (min–max) of 7, and × that of the first')
+  await compare([1_000, 10_000, 100_000], (calls) => cpuPerCall(floor.url, inFlight, calls))
+  for (const calls of [20_000, 100_000]) {
+    console.log(`slots, ${calls.toLocaleString('en').padStart(7)} calls   CPU µs a call`)
+    await compare([100, 1_000, 10_000], (slots) => inItsOwnProcess(floor.url, slots, calls))
+  }
+  await holdSlots(100_000)
+}
+
+async function inItsOwnProcess(url: string, slots: number, calls: number): Promise<number> {
+  const argv = [process.execPath, fileURLToPath(import.meta.url), url, String(slots), String(calls)]
+  const child = Bun.spawn(argv, { stdout: 'pipe', stderr: 'inherit' })
+  const figure = Number.parseFloat(await new Response(child.stdout).text())
+  if ((await child.exited) !== 0 || Number.isNaN(figure)) throw new Error(`${slots} slots failed`)
+  return figure
+}
 
 /** Each round takes every size once: what disturbs one disturbs all. */
 async function compare(sizes: readonly number[], of: (size: number) => Promise<number>): Promise<void> {
   const samples = new Map(sizes.map((size) => [size, [] as number[]]))
   for (let round = 0; round < rounds; round += 1)
     for (const [size, figures] of samples) figures.push(await of(size))
+  const base = samples.get(sizes[0] ?? NaN) ?? []
   for (const [size, figures] of samples) {
     const { min, median, max } = spreadOf(figures)
+    const ratio = spreadOf(figures.map((figure, round) => figure / (base[round] ?? NaN))).median
     console.log(
-      `${size.toLocaleString('en').padStart(7)}  ${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`,
+      `${size.toLocaleString('en').padStart(7)}  ${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})  ${ratio.toFixed(2)} ×`,
     )
   }
 }
 
 /** The calls go to all slots in turn, after as many that warm up. */
-async function cpuPerCall({ url }: FloorServer, slotCount: number, calls: number): Promise<number> {
+async function cpuPerCall(url: string, slotCount: number, calls: number): Promise<number> {
   await using executor = new SandboxExecutor()
   const slots = executor.slots(url, slotCount)
   const run = async () => {
