@@ -4,7 +4,7 @@
  */
 import { answeredOutcome } from '../batching/settlement.ts'
 import { newsOf } from './pool-view.ts'
-import type { Ending, StepRecord } from './records.ts'
+import type { CallInfo, Ending, StepRecord } from './records.ts'
 
 /** How many characters of a text are shown. */
 export const shownCharacters = { body: 1_000, output: 2_000, error: 600 } as const
@@ -20,21 +20,61 @@ export type Step = Writable<StepRecord>
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
-/**
- * Adds what an event of a slot or a coordinator carries to its step; of other actors' events nothing is known. Gives the
- * characters that were added: an estimate of their size.
- */
-export function addEventData(step: Step, event: object): number {
-  let size = 0
-  if ('call' in event) {
-    size += 'settlement' in event ? addEnding(step, event.call, event.settlement) : addCall(step, event.call)
-  }
+/** What a record takes beside its texts. */
+export const recordBytes = 240
+
+const nobody: readonly string[] = []
+
+/** An event on its way to a chart, as the first half of a step. */
+export interface Coming {
+  readonly n: number
+  readonly ms: number
+  readonly actor: number
+  /** Where the actor is. */
+  readonly state: string
+}
+
+/** A step whose chart has not moved yet, with what the event of a slot or a coordinator carries. Of other actors' events nothing is known. */
+export function newStep(coming: Coming, event: { readonly type: string }): Step {
+  const step = stepWithCall(coming, event)
   if ('next' in event) addNext(step, event.next)
-  if ('refused' in event && Array.isArray(event.refused) && event.refused.length > 0)
-    size += addRefused(step, event)
-  if ('batches' in event && Array.isArray(event.batches)) size += addPosts(step, event.batches)
+  if ('refused' in event && Array.isArray(event.refused) && event.refused.length > 0) addRefused(step, event)
+  if ('batches' in event && Array.isArray(event.batches)) addPosts(step, event.batches)
   if ('told' in event && isObject(event.told)) step.told = newsOf(event.told)
   if ('trajectoryId' in event) step.trajectoryId = textOr(event.trajectoryId, null)
+  return step
+}
+
+/** Made whole, as there are so many: what is added to an object later takes a second one, which is read late and cold. */
+function stepWithCall({ n, ms, actor, state }: Coming, event: { readonly type: string }): Step {
+  const { type } = event
+  const call = 'call' in event && isObject(event.call) ? event.call : undefined
+  if (call === undefined)
+    return { kind: 'step', n, ms, actor, event: type, edges: nobody, actions: nobody, state }
+  if (!('settlement' in event)) {
+    return {
+      kind: 'step',
+      n,
+      ms,
+      actor,
+      event: type,
+      edges: nobody,
+      actions: nobody,
+      state,
+      call: infoOf(call),
+    }
+  }
+  const ended = endingOf(call, event.settlement)
+  return { kind: 'step', n, ms, actor, event: type, edges: nobody, actions: nobody, state, ended }
+}
+
+/** What a step takes in memory, about. */
+export function sizeOf({ call, ended, refused, posts }: Step): number {
+  let size = recordBytes
+  if (call !== undefined) size += call.body.length
+  if (ended !== undefined) size += (ended.output?.length ?? 0) + (ended.error?.length ?? 0)
+  if (refused !== undefined) size += refused.length * idBytes
+  if (posts !== undefined) for (const post of posts) size += post.length * idBytes
   return size
 }
 
@@ -48,28 +88,22 @@ export function keptPart(text: string, limit: number): string {
   return decoder.decode(encoder.encode(text.slice(0, limit + marginCharacters)))
 }
 
-function addCall(step: Step, call: unknown): number {
-  if (!isObject(call)) return 0
-  const body = keptPart(textOr(call.body, ''), shownCharacters.body)
-  step.call = {
+function infoOf(call: Fields): CallInfo {
+  return {
     executionId: textOr(call.executionId, ''),
     route: textOr(call.route, ''),
     bytes: numberOr(call.bytes, 0),
     timeoutMs: numberOr(call.timeoutMs, 0),
-    body,
+    body: keptPart(textOr(call.body, ''), shownCharacters.body),
   }
-  return body.length
 }
 
-function addEnding(step: Step, call: unknown, settlement: unknown): number {
-  if (!isObject(call) || !isObject(settlement)) return 0
+function endingOf(call: Fields, settlement: unknown): Ending {
   const executionId = textOr(call.executionId, '')
-  const ending =
-    settlement.kind === 'failed'
-      ? failedEnding(executionId, settlement)
-      : answeredEnding(executionId, settlement.value)
-  step.ended = ending
-  return (ending.output?.length ?? 0) + (ending.error?.length ?? 0)
+  if (!isObject(settlement)) return answeredEnding(executionId, undefined)
+  return settlement.kind === 'failed'
+    ? failedEnding(executionId, settlement)
+    : answeredEnding(executionId, settlement.value)
 }
 
 function failedEnding(executionId: string, { outcome, code, message }: Fields): Ending {
@@ -100,18 +134,16 @@ function addNext(step: Step, next: unknown): void {
   if (isObject(next)) step.next = textOr(next.executionId, '')
 }
 
-function addRefused(step: Step, event: { refused?: unknown; failure?: unknown }): number {
+function addRefused(step: Step, event: { refused?: unknown; failure?: unknown }): void {
   step.refused = idsOf(event.refused)
   if (isObject(event.failure))
     step.failure = keptPart(textOr(event.failure.message, ''), shownCharacters.error)
-  return step.refused.length * idBytes
 }
 
-function addPosts(step: Step, batches: readonly unknown[]): number {
+function addPosts(step: Step, batches: readonly unknown[]): void {
   step.posts = batches.map(idsOf)
   const alone = batches.filter(isAlone).length
   if (alone > 0) step.alone = alone
-  return step.posts.reduce((sum, { length }) => sum + length * idBytes, 0)
 }
 
 /** A reset or an artifact call, not a tool call. */

@@ -1,6 +1,6 @@
 /** Floor 3: turns XState's inspection events into records. Holds no actor, call or snapshot. Browser compatible. */
 import type { ActorRefLike, InspectionEvent } from 'xstate'
-import { addEventData, type Step } from './event-data.ts'
+import { newStep, recordBytes, type Step, sizeOf } from './event-data.ts'
 import { History, type HistoryLimits } from './history.ts'
 import { TakenEdges } from './microsteps.ts'
 
@@ -11,11 +11,6 @@ interface Seen {
   readonly pending: { readonly event: object; readonly step: Step }[]
   state: string
 }
-
-/** What a record takes beside its texts. */
-const recordBytes = 240
-
-const nobody: readonly string[] = []
 
 /** The recording of one process: a bounded history. */
 export class Recorder {
@@ -62,17 +57,9 @@ export class Recorder {
   }
 
   #push(seen: Seen, event: { readonly type: string }): Step {
-    const step: Step = {
-      kind: 'step',
-      n: this.history.end,
-      ms: this.#now(),
-      actor: seen.actor,
-      event: event.type,
-      edges: nobody,
-      actions: nobody,
-      state: seen.state,
-    }
-    this.history.push(step, recordBytes + addEventData(step, event))
+    const { actor, state } = seen
+    const step = newStep({ n: this.history.end, ms: this.#now(), actor, state }, event)
+    this.history.push(step, sizeOf(step))
     return step
   }
 

@@ -1,6 +1,6 @@
 /** No secret leaves the process in a trace. */
 import { describe, expect, test } from 'bun:test'
-import { addEventData, type Step } from '../../src/inspector/event-data.ts'
+import { newStep } from '../../src/inspector/event-data.ts'
 import { redacted, redactor, secretsOf } from '../../src/inspector/redact.ts'
 import { traceLine } from '../../src/inspector/trace-lines.ts'
 import { executorWith, presentOf, recorderWith } from './support.ts'
@@ -88,23 +88,17 @@ describe('redaction', () => {
   test.each([0, 1, 2, 3])('a secret that is cut in two shows no half, %d', (padding) => {
     const secret = 'abcdef123456-secret'
     const text = `${'x'.repeat(padding)}${`${secret} `.repeat(1_000)}`
-    const step: Step = {
-      kind: 'step',
-      n: 0,
-      ms: 0,
-      actor: 0,
-      event: 'settled',
-      edges: [],
-      actions: [],
-      state: '',
-    }
     const call = { executionId: 'id', route: '/execute', bytes: 1, timeoutMs: 1, body: text }
-    addEventData(step, { call })
-    addEventData(step, {
-      call,
-      settlement: { kind: 'answered', value: { success: true, output: text, error: text } },
-    })
-    addEventData(step, { call, refused: [call], failure: { message: text } })
-    expect(traceLine(step, redactor([secret]))).not.toContain('abc')
+    const settlement = { kind: 'answered', value: { success: true, output: text, error: text } }
+    const steps = [
+      { type: 'execute', call },
+      { type: 'settled', call, settlement },
+      { type: 'fault', refused: [call], failure: { message: text } },
+    ].map((event) => newStep({ n: 0, ms: 0, actor: 0, state: '' }, event))
+    for (const step of steps) {
+      const line = traceLine(step, redactor([secret]))
+      expect(line).toContain(redacted)
+      expect(line).not.toContain('abc')
+    }
   })
 })
