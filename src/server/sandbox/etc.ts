@@ -4,7 +4,6 @@
  */
 import { chmod, cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { removeTree } from '../files/remove-tree.ts'
 
 /** Never all of /etc: it holds shadow, keys, host names. */
 const copied = [
@@ -34,9 +33,8 @@ export function etcPaths(network: boolean): readonly string[] {
   return network ? [...copied, ...copiedForNetwork] : copied
 }
 
-/** Makes it anew at `etcDir`. What is missing on this machine is left out. */
-export async function makeEtc(etcDir: string, network: boolean): Promise<void> {
-  await removeTree(etcDir)
+/** Makes it at `etcDir`, from the machine's (another one's in a test). What is missing there is left out. */
+export async function makeEtc(etcDir: string, network: boolean, from = '/etc'): Promise<void> {
   await mkdir(etcDir, { recursive: true, mode: 0o755 })
   for (const path of etcPaths(network)) {
     const to = join(etcDir, path)
@@ -44,7 +42,7 @@ export async function makeEtc(etcDir: string, network: boolean): Promise<void> {
     // resolv.conf and localtime are often symlinks to what no sandbox sees; links inside the directories are kept.
     const dereference = path === 'resolv.conf' || path === 'localtime'
     const options = { recursive: true, verbatimSymlinks: !dereference, dereference }
-    await cp(join('/etc', path), to, options).catch(() => {})
+    await cp(join(from, path), to, options).catch(() => {})
   }
   for (const path of mountedEtc) await mkdir(join(etcDir, path), { recursive: true, mode: 0o755 })
   for (const [name, content] of Object.entries(generated)) await writeFile(join(etcDir, name), content)

@@ -29,7 +29,6 @@ sub REMOUNT() { 32 | 4096 }
 sub BIND() { 4096 | 16384 }
 sub DETACH() { 2 }
 sub WRITE_CLOEXEC() { 0x8_0001 }
-sub CMSG_CLOEXEC() { 0x4000_0000 }
 sub SIOCSIFFLAGS() { 0x8914 }
 sub UP() { 1 }
 sub INTERRUPTED() { 4 }
@@ -121,7 +120,7 @@ sub receive {
     vec($_, 0, 8) = 0 for $byte, $descriptors;
     my $vector = pack 'P Q', $byte, 1;
     my $message = pack 'Q L x4 P Q P Q L x4', 0, 0, $vector, 1, $descriptors, length $descriptors, 0;
-    syscall($number{recvmsg}, CONTROL, $message, CMSG_CLOEXEC) != -1 or die "recvmsg: $!\n";
+    syscall($number{recvmsg}, CONTROL, $message, 0) != -1 or die "recvmsg: $!\n";
     exit 0 if vec($byte, 0, 8) == 0;
     my ($length, undef, undef, @received) = unpack 'Q l l l4', $descriptors;
     die "four descriptors were to come\n" if $length != 32;
@@ -169,7 +168,7 @@ sub close_all {
 
 # What an inner sandbox's first process does, as calls.
 sub places {
-    my $private = "size=$tmp_bytes,mode=1777";
+    my $private = "size=$tmp_bytes";
     my $closed_ones = NOSUID | NODEV | NOEXEC;
     return (
         [ mount => 'proc', '/proc', 'proc', $closed_ones, '' ],

@@ -50,7 +50,7 @@ export function shellScript(limits: ProcessLimits | null): string {
   return [
     ...sandboxedScript(limits),
     `printf ${READY_MARK}`,
-    `IFS= read -r <&${COMMAND_FD} || exit 125`,
+    `read -r <&${COMMAND_FD} || exit 125`,
     'BASH_EXECUTION_STRING=',
     // -N reads whole blocks from a pipe; other ways read single bytes, or fork.
     `{ [[ $REPLY == 0* ]] || LC_ALL=C read -r -N "\${REPLY%${STDIN_FOLLOWS}}" BASH_EXECUTION_STRING <&${COMMAND_FD}; } || exit 125`,

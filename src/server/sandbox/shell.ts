@@ -64,7 +64,7 @@ export class Shell {
     isolation: Isolation,
     place: Place,
     readonly network: boolean,
-    holder: Holder | null = null,
+    holder: Pick<Holder, 'make'> | null = null,
   ) {
     const spawned = spawn({ isolation, place, network, script: shellScript }, holder)
     this.#process = spawned.process
@@ -117,9 +117,7 @@ export class Shell {
     this.#onTaken = onTaken
     const message = commandMessage(command, stdin)
     // Not before it waits for one: a sandbox that is still being made outlives a server that dies now, and would run it.
-    void this.ready.then((isReady) => {
-      if (isReady) this.#send(message)
-    })
+    void this.ready.then(() => this.#send(message))
   }
 
   #send(message: Buffer): void {
@@ -184,7 +182,7 @@ interface Fds {
   readonly commandFd: number
 }
 
-function spawn(kind: ShellKind, holder: Holder | null): Fds {
+function spawn(kind: ShellKind, holder: Pick<Holder, 'make'> | null): Fds {
   using ends = new DisposableStack()
   const [out, err, command] = [openOutputPipe(kind.place), openOutputPipe(kind.place), openPipe()]
   for (const fd of [out.writeFd, err.writeFd, command.readFd]) ends.defer(() => closeSync(fd))

@@ -200,8 +200,8 @@ export const serverMutations: readonly Mutation[] = [
   {
     mechanism: '/tmp has a size',
     file: 'src/server/sandbox/holder.pl',
-    find: 'my $private = "size=$tmp_bytes,mode=1777";',
-    replace: 'my $private = "mode=1777";',
+    find: 'my $private = "size=$tmp_bytes";',
+    replace: 'my $private = "";',
     tests: ['tests/server/limits.test.ts', '-t', 'of /tmp'],
     needs: 'bubblewrap',
   },
