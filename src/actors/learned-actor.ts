@@ -1,15 +1,14 @@
-/** Floor 2: the actor of a chart with learned edges, watched by nobody or by one inspector at little cost. Browser compatible. */
+/** Floor 2: the actor of a chart with learned edges, watched by nobody or by an inspector at little cost. Browser compatible. */
 import {
   Actor,
   type ActorOptions,
-  type AnyActor,
   type AnyStateMachine,
   createActor,
   createMachine,
   type EventFromLogic,
   type InspectionEvent,
 } from 'xstate'
-import { type LearnedEdges, learnedEdgesOf } from './learned-edges.ts'
+import { type Edge, type LearnedEdges, learnedEdgesOf, tellsInspectors } from './learned-edges.ts'
 
 /** A root of no name in its system, which begins at the beginning. */
 type RootOptions<M extends AnyStateMachine> = Pick<ActorOptions<M>, 'id' | 'clock' | 'inspect'>
@@ -20,23 +19,9 @@ type RootOptions<M extends AnyStateMachine> = Pick<ActorOptions<M>, 'id' | 'cloc
  */
 export function createLearnedActor<M extends AnyStateMachine>(machine: M, options: RootOptions<M>): Actor<M> {
   const edges = learnedEdgesOf(machine)
-  if (options.inspect === undefined && edges !== undefined) return new UnwatchedActor(machine, options, edges)
+  if (edges !== undefined) return new LearnedActor(machine, options, edges)
   const stockOptions: ActorOptions<M> = options
-  const actor = createActor(machine, stockOptions)
-  if (typeof options.inspect === 'function') tellDirectly(actor, options.inspect)
-  return actor
-}
-
-/** XState copies each inspection event, and asks who wants it. Here one function does, and gets the event as it was made. */
-function tellDirectly({ system, sessionId }: AnyActor, inspect: (event: InspectionEvent) => void): void {
-  const tellAll: unknown = Reflect.get(system, hidden.tell)
-  const attach = system.inspect
-  const tell = (event: InspectionEvent) => inspect(Object.assign(event, { rootId: sessionId }))
-  Reflect.set(system, hidden.tell, tell)
-  system.inspect = (another) => {
-    Reflect.set(system, hidden.tell, tellAll)
-    return attach(another)
-  }
+  return createActor(machine, stockOptions)
 }
 
 /** XState's names of what its types hide. Its version is pinned, and the tests hold both actors side by side. */
@@ -46,7 +31,6 @@ const hidden = {
   observers: 'observers',
   fail: '_error',
   mailbox: 'mailbox',
-  tell: '_sendInspectionEvent',
   register: '_register',
   parent: '_parent',
 } as const
@@ -76,21 +60,48 @@ host.system = Object.create(host.system, {
   inspect: { value: refuseInspector },
 })
 
+type Tell = (event: InspectionEvent) => void
+
 /** Takes learned edges itself; leaves all else to XState: who waits in the mailbox, other edges, what subscribers are told. */
-class UnwatchedActor<M extends AnyStateMachine> extends Actor<M> {
+class LearnedActor<M extends AnyStateMachine> extends Actor<M> {
   readonly #edges: LearnedEdges
   /** Of an event that finds the mailbox empty, as nearly all do: XState makes one for each. */
   readonly #letter: Letter = { value: undefined, next: null }
+  /** The inspector, told of learned edges without XState's copies. */
+  #tell: Tell | undefined
 
   constructor(machine: M, options: RootOptions<M>, edges: LearnedEdges) {
-    super(machine, edges.needNoSystem ? { ...options, parent: host } : options)
+    const { inspect } = options
+    const isBooked = inspect !== undefined || !edges.needNoSystem
+    super(machine, isBooked ? options : { ...options, parent: host })
     this.#edges = edges
     // It took its system from there, and is a root all the same.
-    if (edges.needNoSystem) Reflect.set(this, hidden.parent, undefined)
-    else this.system.inspect = refuseInspector
+    if (!isBooked) Reflect.set(this, hidden.parent, undefined)
+    else if (inspect === undefined) this.system.inspect = refuseInspector
+    else {
+      this.#tell = typeof inspect === 'function' ? inspect : (event) => inspect.next?.(event)
+      this.#expectAnother()
+    }
+  }
+
+  /** When a second inspector comes, XState tells both. */
+  #expectAnother(): void {
+    const { system } = this
+    const attach = system.inspect
+    system.inspect = (another) => {
+      this.#tell = (event) => tellThrough(system, event)
+      return attach(another)
+    }
   }
 
   override send(event: EventFromLogic<M>): void {
+    this.#tell?.({
+      type: '@xstate.event',
+      rootId: this.sessionId,
+      sourceRef: undefined,
+      actorRef: this,
+      event,
+    })
     const mailbox: Mailbox = this[hidden.mailbox]
     if (!mailbox._active || mailbox._current !== null) {
       this._send(event)
@@ -113,19 +124,46 @@ class UnwatchedActor<M extends AnyStateMachine> extends Actor<M> {
       Actor.prototype[hidden.process].call(this, event)
       return
     }
-    const { actions, next } = edge
+    try {
+      this.#run(edge, event)
+    } catch (error) {
+      this[hidden.snapshot] = { ...snapshot, status: 'error', error }
+      this[hidden.fail](error)
+      return
+    }
+    this[hidden.snapshot] = edge.next
+    this.#tell?.({
+      type: '@xstate.snapshot',
+      rootId: this.sessionId,
+      actorRef: this,
+      event,
+      snapshot: edge.next,
+    })
+  }
+
+  #run({ actions, next, transitions }: Edge, event: EventFromLogic<M>): void {
+    const tell = this.#tell
+    const rootId = this.sessionId
     if (actions.length > 0) {
-      const info = { context: snapshot.context, event, self: this, system: this.system }
-      try {
-        for (const { exec, params } of actions) exec?.(info, params)
-      } catch (error) {
-        this[hidden.snapshot] = { ...snapshot, status: 'error', error }
-        this[hidden.fail](error)
-        return
+      const info = { context: this[hidden.snapshot].context, event, self: this, system: this.system }
+      for (const { type, params, exec } of actions) {
+        tell?.({ type: '@xstate.action', rootId, actorRef: this, action: { type, params } })
+        exec?.(info, params)
       }
     }
-    this[hidden.snapshot] = next
+    tell?.({
+      type: '@xstate.microstep',
+      rootId,
+      actorRef: this,
+      event,
+      snapshot: next,
+      _transitions: transitions,
+    })
   }
+}
+
+function tellThrough(system: object, event: InspectionEvent): void {
+  if (tellsInspectors(system)) system._sendInspectionEvent(event)
 }
 
 function refuseInspector(): never {

@@ -170,7 +170,7 @@ interface TellsInspectors {
 }
 
 /** A system that does not must take every edge itself, or its inspectors would miss some. */
-function tellsInspectors(system: object): system is TellsInspectors {
+export function tellsInspectors(system: object): system is TellsInspectors {
   return '_sendInspectionEvent' in system
 }
 

@@ -1,20 +1,34 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type AnyStateMachine, createActor, createMachine, SimulatedClock } from 'xstate'
+import {
+  type ActorOptions,
+  type AnyStateMachine,
+  createActor,
+  createMachine,
+  type InspectionEvent,
+  SimulatedClock,
+} from 'xstate'
 import { coordinatorMachine } from '../../src/actors/coordinator.machine.ts'
 import { createLearnedActor } from '../../src/actors/learned-actor.ts'
 import { withLearnedEdges } from '../../src/actors/learned-edges.ts'
 import { slotMachine } from '../../src/actors/slot.machine.ts'
 import { eventTypes, randomFrom, randomMachine, type Step, steps } from './random-machines.ts'
+import { told } from './told.ts'
 
-type Make = (machine: AnyStateMachine, options: { id: string; clock: SimulatedClock }) => Subject
+type Options = Pick<ActorOptions<AnyStateMachine>, 'id' | 'clock' | 'inspect'>
+type Make = (machine: AnyStateMachine, options: Options) => Subject
 type Subject = Pick<
   ReturnType<typeof createActor<AnyStateMachine>>,
-  'start' | 'stop' | 'send' | 'on' | 'subscribe' | 'getSnapshot' | 'getPersistedSnapshot'
+  'start' | 'stop' | 'send' | 'on' | 'subscribe' | 'system' | 'getSnapshot' | 'getPersistedSnapshot'
 >
 
-/** What can be seen of actors that nobody inspects, one after the other: what one has learned serves all. */
-function histories(machine: AnyStateMachine, sent: readonly Step[], make: Make): unknown[][] {
+/** What can be seen of actors, one after the other: what one has learned serves all. */
+function histories(
+  machine: AnyStateMachine,
+  sent: readonly Step[],
+  make: Make,
+  isInspected: boolean,
+): unknown[][] {
   let seen: unknown[] = []
   let answer = () => {}
   const logged =
@@ -29,7 +43,8 @@ function histories(machine: AnyStateMachine, sent: readonly Step[], make: Make):
   return ['alone', 'alone too', 'watched for a while'].map((id) => {
     seen = []
     const clock = new SimulatedClock()
-    const actor = make(shared, { id, clock })
+    const inspect = (event: InspectionEvent) => void seen.push(['told', told(event)])
+    const actor = make(shared, isInspected ? { id, clock, inspect } : { id, clock })
     actor.on('*', (event: object) => seen.push(['emitted', event]))
     actor.start()
     let subscription: { unsubscribe(): void } | undefined
@@ -37,6 +52,8 @@ function histories(machine: AnyStateMachine, sent: readonly Step[], make: Make):
       if (id === 'watched for a while' && at === 5)
         subscription = actor.subscribe({ next: (each) => seen.push(['next', each.value]), error: () => {} })
       if (at === 15) subscription?.unsubscribe()
+      if (at === 25 && isInspected)
+        actor.system.inspect(({ type }) => seen.push(['a second inspector', type]))
       answer = () => {
         answer = () => {}
         actor.send({ type: 'c', yes: false })
@@ -62,17 +79,21 @@ const forgiving: Make = (machine, options) => {
 }
 const learned: Make = (machine, options) => createLearnedActor(machine, options)
 
-describe('an actor that nobody inspects', () => {
+describe.each([
+  ['an actor that nobody inspects', false, 150],
+  ['an actor that is inspected', true, 50],
+])('%s', (_, isInspected, numRuns) => {
   for (const wild of [0, 1, 4]) {
     test(`does what XState's does, whatever its machine is (${wild} of 10 parts not plain)`, () => {
       fc.assert(
         fc.property(fc.nat(), steps, (seed, sent) => {
           const machine = randomMachine(randomFrom(seed), wild)
+          const live = (make: Make) => histories(machine, sent, make, isInspected)
           // An infinite loop is an error, and one that nobody takes ends the process.
-          fc.pre(histories(machine, sent, forgiving).every((seen) => seen.at(-1) !== 'error'))
-          expect(histories(machine, sent, learned)).toEqual(histories(machine, sent, stock))
+          fc.pre(live(forgiving).every((seen) => seen.at(-1) !== 'error'))
+          expect(live(learned)).toEqual(live(stock))
         }),
-        { numRuns: 150 },
+        { numRuns },
       )
     })
   }
@@ -83,13 +104,16 @@ describe('an actor that nobody inspects', () => {
       fc.assert(
         fc.property(fc.array(types, { minLength: 50, maxLength: 200 }), (sent) => {
           const events = sent.map((type) => ({ type, yes: true }))
-          expect(histories(machine, events, learned)).toEqual(histories(machine, events, stock))
+          const live = (make: Make) => histories(machine, events, make, isInspected)
+          expect(live(learned)).toEqual(live(stock))
         }),
-        { numRuns: 50 },
+        { numRuns: isInspected ? 20 : 50 },
       )
     })
   }
+})
 
+describe('an actor of learned edges', () => {
   test('fails as XState’s does when an action of a learned edge throws', () => {
     const machine = createMachine({
       context: {},
@@ -133,17 +157,17 @@ describe('an actor that nobody inspects', () => {
   })
 
   test('tells an inspector who is there from the start', () => {
-    const told: string[] = []
+    const types: string[] = []
     const machine = withLearnedEdges(slotMachine)
-    const actor = createLearnedActor(machine, { inspect: ({ type }) => told.push(type) }).start()
+    const actor = createLearnedActor(machine, { inspect: ({ type }) => types.push(type) }).start()
     for (let time = 0; time < 3; time += 1) {
-      told.length = 0
+      types.length = 0
       actor.send({
         type: 'fault',
         refused: [],
         failure: { kind: 'failed', outcome: 'not-run', code: 'closed', message: '' },
       })
     }
-    expect(told).toEqual(['@xstate.event', '@xstate.microstep', '@xstate.snapshot'])
+    expect(types).toEqual(['@xstate.event', '@xstate.microstep', '@xstate.snapshot'])
   })
 })

@@ -6,7 +6,6 @@ import {
   type AnyStateMachine,
   createActor,
   createMachine,
-  type InspectionEvent,
   raise,
   SimulatedClock,
 } from 'xstate'
@@ -16,6 +15,7 @@ import { withLearnedEdges } from '../../src/actors/learned-edges.ts'
 import { poolMachine } from '../../src/actors/pool.machine.ts'
 import { slotMachine } from '../../src/actors/slot.machine.ts'
 import { eventTypes, randomFrom, randomMachine, type Step, steps } from './random-machines.ts'
+import { told } from './told.ts'
 
 /** Everything that can be seen of two actors of one machine, one after the other: what the first has learned serves both. */
 function histories(
@@ -66,40 +66,6 @@ function live(make: Make, steps: readonly Step[], seen: unknown[]): void {
 
 function both(machine: AnyStateMachine, steps: readonly Step[]): [stock: unknown[], learned: unknown[]] {
   return [histories(machine, steps, (stock) => stock), histories(machine, steps, withLearnedEdges)]
-}
-
-function told(event: InspectionEvent): unknown {
-  return ['sessionId' in event.actorRef && event.actorRef.sessionId === event.rootId, what(event)]
-}
-
-function what(event: InspectionEvent): unknown {
-  switch (event.type) {
-    case '@xstate.actor':
-      return event.type
-    case '@xstate.event':
-      return [event.type, event.event.type]
-    case '@xstate.action':
-      return [event.type, event.action.type]
-    case '@xstate.snapshot':
-      return [event.type, event.event.type, shown(event.snapshot)]
-    case '@xstate.microstep':
-      return [
-        event.type,
-        event.event.type,
-        shown(event.snapshot),
-        event._transitions.map(({ source, target, eventType }) => [
-          source.id,
-          target?.map(({ id }) => id),
-          eventType,
-        ]),
-      ]
-  }
-}
-
-function shown(snapshot: object): unknown {
-  return 'value' in snapshot && 'status' in snapshot
-    ? [snapshot.value, snapshot.status]
-    : Object.keys(snapshot)
 }
 
 describe('a chart with learned edges', () => {
