@@ -94,6 +94,41 @@ test('the filter of system calls is a whole program, and there is none for a pro
   expect(seccompFilter('riscv64')).toBeNull()
 })
 
+/** What the kernel does with a call: the filter's own words for it. */
+function verdict(program: Buffer, arch: number, number: number, [first = 0, second = 0]: readonly number[]) {
+  const data: Readonly<Record<number, number>> = { 0: number, 4: arch, 16: first, 24: second }
+  let loaded = 0
+  for (let at = 0; ; at++) {
+    const [code, value] = [program.readUInt16LE(at * 8), program.readUInt32LE(at * 8 + 4)]
+    if (code === 0x06) return value
+    if (code === 0x20) loaded = data[value] ?? -1
+    else {
+      const isTrue = { 21: loaded === value, 53: loaded >= value, 69: (loaded & value) !== 0 }[code]
+      at += program.readUInt8(at * 8 + (isTrue ? 2 : 3))
+    }
+  }
+}
+
+test('the filter finds each system call that is not allowed, and no other', () => {
+  const program = Buffer.from(seccompFilter('x64') ?? [])
+  const [arch, allowed, noPermission, notThere] = [0xc000_003e, 0x7fff_0000, 0x0005_0001, 0x0005_0026]
+  const refused = new Set([
+    ...[155, 161, 163, 165, 166, 167, 168, 179, 248, 249, 250, 272, 298, 304, 308, 321, 323],
+    ...[425, 426, 427, 428, 429, 430, 431, 432, 433, 442],
+  ])
+  for (let number = 0; number < 1_000; number++) {
+    const expected = number === 435 ? notThere : refused.has(number) ? noPermission : allowed
+    expect([number, verdict(program, arch, number, [])]).toEqual([number, expected])
+  }
+  expect(verdict(program, arch, 56, [0x1000_0011])).toBe(noPermission)
+  expect(verdict(program, arch, 56, [0x0001_0011])).toBe(allowed)
+  expect(verdict(program, arch, 16, [0, 0x540a])).toBe(noPermission)
+  expect(verdict(program, arch, 41, [38])).toBe(0x0005_0061)
+  expect(verdict(program, arch, 41, [40])).toBe(0x0005_0061)
+  expect(verdict(program, arch, 0x4000_0000, [])).toBe(notThere)
+  expect(verdict(program, 0x4000_0003, 0, [])).toBe(0x8000_0000)
+})
+
 describe.skipIf(!hasBubblewrap || !isRoot)('a server of root', () => {
   test('runs each slot as a user of its own, who owns its files alone', async () => {
     const sandbox = await openSandbox()

@@ -82,6 +82,22 @@ const SECOND_ARGUMENT = 24
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number]
 
+const allowed: readonly Instruction[] = [give(ALLOW)]
+const refused: readonly Instruction[] = [give(refuse(EPERM))]
+
+/** The calls that are not refused whatever they are given. */
+const judged: Readonly<Record<string, readonly Instruction[]>> = {
+  // Its flags are in memory, where no filter can look. Without it programs use clone.
+  clone3: [give(refuse(ENOSYS))],
+  clone: [load(FIRST_ARGUMENT), ...when(JUMP_ANY_BIT, NEW_NAMESPACES, refuse(EPERM)), give(ALLOW)],
+  ioctl: [load(SECOND_ARGUMENT), ...when(JUMP_EQUAL, TCXONC, refuse(EPERM)), give(ALLOW)],
+  socket: [
+    load(FIRST_ARGUMENT),
+    ...closedFamilies.flatMap((family) => when(JUMP_EQUAL, family, refuse(EAFNOSUPPORT))),
+    give(ALLOW),
+  ],
+}
+
 /** The program, or `null` for a processor whose numbers are not known here. */
 export function seccompFilter(processor: string): Uint8Array | null {
   const machine = machines[processor]
@@ -89,49 +105,56 @@ export function seccompFilter(processor: string): Uint8Array | null {
 }
 
 function instructions({ audit, calls, otherCallsFrom }: Machine): Instruction[] {
-  const { ioctl = -1, socket = -1, clone = -1, clone3 = -1, ...refused } = calls
   return [
     ...[load(ARCH), ...unless(JUMP_EQUAL, audit, KILL), load(NUMBER)],
     ...(otherCallsFrom === null ? [] : when(JUMP_AT_LEAST, otherCallsFrom, refuse(ENOSYS))),
-    // Its flags are in memory, where no filter can look. Without it programs use clone.
-    ...when(JUMP_EQUAL, clone3, refuse(ENOSYS)),
-    ...Object.values(refused).flatMap((number) => when(JUMP_EQUAL, number, refuse(EPERM))),
-    ...withArgument(ioctl, when(JUMP_EQUAL, TCXONC, refuse(EPERM)), SECOND_ARGUMENT),
-    ...withArgument(clone, when(JUMP_ANY_BIT, NEW_NAMESPACES, refuse(EPERM))),
-    ...withArgument(
-      socket,
-      closedFamilies.flatMap((family) => when(JUMP_EQUAL, family, refuse(EAFNOSUPPORT))),
-    ),
-    [RETURN, 0, 0, ALLOW],
+    ...found(ranges(calls)),
   ]
+}
+
+/** The calls from this number on, up to the next range. */
+interface Range {
+  readonly from: number
+  /** Always returns. */
+  readonly body: readonly Instruction[]
+}
+
+function ranges(calls: Machine['calls']): Range[] {
+  const bodies = new Map([[0, allowed]])
+  for (const [name, number] of Object.entries(calls).toSorted(([, a], [, b]) => a - b)) {
+    bodies.set(number, judged[name] ?? refused)
+    bodies.set(number + 1, allowed)
+  }
+  const all = [...bodies].map(([from, body]) => ({ from, body }))
+  return all.filter(({ body }, at) => body !== all[at - 1]?.body)
+}
+
+/**
+ * The range of the number that is loaded, found by halves. For each sandbox the kernel goes through the filter with every
+ * number that it knows, to learn which calls need no filter.
+ */
+function found(among: readonly Range[]): readonly Instruction[] {
+  const half = among.length >> 1
+  const middle = among[half]
+  if (middle === undefined || half === 0) return middle?.body ?? allowed
+  const below = found(among.slice(0, half))
+  return [[JUMP_AT_LEAST, below.length, 0, middle.from], ...below, ...found(among.slice(half))]
 }
 
 function load(offset: number): Instruction {
   return [LOAD, 0, 0, offset]
 }
 
+function give(result: number): Instruction {
+  return [RETURN, 0, 0, result]
+}
+
 function when(jump: number, value: number, result: number): Instruction[] {
-  return [
-    [jump, 0, 1, value],
-    [RETURN, 0, 0, result],
-  ]
+  return [[jump, 0, 1, value], give(result)]
 }
 
 function unless(jump: number, value: number, result: number): Instruction[] {
-  return [
-    [jump, 1, 0, value],
-    [RETURN, 0, 0, result],
-  ]
-}
-
-/** `body` judges an argument of call `number`; what it does not refuse is allowed. */
-function withArgument(
-  number: number,
-  body: readonly Instruction[],
-  argument = FIRST_ARGUMENT,
-): Instruction[] {
-  const judged: Instruction[] = [load(argument), ...body, [RETURN, 0, 0, ALLOW]]
-  return [[JUMP_EQUAL, 0, judged.length, number], ...judged]
+  return [[jump, 1, 0, value], give(result)]
 }
 
 function encode(program: readonly Instruction[]): Uint8Array {
