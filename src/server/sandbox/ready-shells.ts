@@ -5,6 +5,7 @@
 import { describeThrown } from '../../errors.ts'
 import type { Tell } from '../operation/events.ts'
 import type { Place } from './command-line.ts'
+import type { Holder } from './holder.ts'
 import type { Isolation } from './isolation.ts'
 import { newReadySlot, pauseAfter, type ReadySlot, type Waiting } from './ready-slot.ts'
 import { Refills } from './refills.ts'
@@ -43,6 +44,7 @@ export class ReadyShells {
   readonly #options: ReadyOptions
   readonly #records = new Map<string, ReadySlot>()
   readonly #living = new Set<Shell>()
+  readonly #holders = new Set<Holder>()
   readonly #refills = new Refills()
   #waiting = 0
   #failures = 0
@@ -86,7 +88,7 @@ export class ReadyShells {
       void waiting.shell.kill()
     }
     // Called again before its next sandbox was made: on a busy server, so from now on by a holder, which is less to do.
-    const byHolder = record.wasMissed && this.#holders < this.#options.maxWaiting
+    const byHolder = record.wasMissed && this.#holders.size < this.#options.maxWaiting
     record.wasMissed = true
     return { shell: this.#start(record, place, network, byHolder), hadWaited: false }
   }
@@ -160,9 +162,8 @@ export class ReadyShells {
       this.#end(record)
     }
     await Promise.all([...this.#living].map((shell) => shell.ended))
-    const records = [...this.#records.values()]
-    for (const { holder } of records) holder.close()
-    await Promise.all(records.map(({ holder }) => holder.ended))
+    for (const { holder } of this.#records.values()) holder.close()
+    await Promise.all([...this.#holders].map((holder) => holder.ended))
   }
 
   #start({ holder }: ReadySlot, place: Place, network: boolean, opensHolder: boolean): Shell {
@@ -187,12 +188,6 @@ export class ReadyShells {
       this.#reason = null
     })
     return shell
-  }
-
-  get #holders(): number {
-    let open = 0
-    for (const { holder } of this.#records.values()) if (holder.isOpen) open += 1
-    return open
   }
 
   #failed(reason: string): void {
@@ -233,7 +228,7 @@ export class ReadyShells {
   #recordOf({ workspace }: Place): ReadySlot {
     const known = this.#records.get(workspace)
     if (known !== undefined) return known
-    const record = newReadySlot(new SlotHolder(this.#isolation))
+    const record = newReadySlot(new SlotHolder(this.#isolation, this.#holders))
     this.#records.set(workspace, record)
     return record
   }

@@ -7,11 +7,13 @@ import type { Isolation } from './isolation.ts'
 
 export class SlotHolder {
   readonly #isolation: Isolation
+  readonly #living: Set<Holder>
   #current: { readonly holder: Holder; readonly directory: string } | null = null
-  readonly #living = new Set<Holder>()
 
-  constructor(isolation: Isolation) {
+  /** `living`: where it is kept, with those of other slots, until no process of it is alive. */
+  constructor(isolation: Isolation, living: Set<Holder>) {
     this.#isolation = isolation
+    this.#living = living
   }
 
   /** Sees to it that there is one, where there can be. Throws when nothing can be spawned. */
@@ -32,19 +34,10 @@ export class SlotHolder {
     return current.directory === identity(dirname(workspace)) ? current.holder : null
   }
 
-  get isOpen(): boolean {
-    return this.#current?.holder.isOpen === true
-  }
-
   /** Ends it, with what it has made. */
   close(): void {
     void this.#current?.holder.kill()
     this.#current = null
-  }
-
-  /** Resolves when no process of those that were closed is alive. */
-  get ended(): Promise<unknown> {
-    return Promise.all([...this.#living].map((holder) => holder.ended))
   }
 }
 
