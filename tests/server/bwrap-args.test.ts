@@ -67,6 +67,12 @@ test('system directories are links where they are links, and read-only where the
   ])
 })
 
+test('what root could set the kernel with is read-only, where the machine has it', () => {
+  const closed = ['acpi', 'bus', 'fs', 'irq', 'mtrr', 'scsi', 'sys', 'sysrq-trigger']
+  const bound = operandsOf('--ro-bind-try', 2).filter((pair) => pair.startsWith('/proc/'))
+  expect(bound.sort()).toEqual(closed.map((name) => `/proc/${name} /proc/${name}`))
+})
+
 test.each([false, true])('of /etc there is only what programs need (network: %p)', (network) => {
   const paths = [...etcPaths(network), ...mountedEtc]
   const secrets = ['', '.', 'shadow', 'gshadow', 'ssl', 'ssl/private', 'ssh', 'passwd', 'hosts', 'hostname']

@@ -1,7 +1,9 @@
 /** What a call may try against the process that makes the slot's sandboxes, and against those that it makes next. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { readFileSync, readlinkSync, statSync } from 'node:fs'
+import { closeSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import { type NativeResult, native } from '../../src/server/native.ts'
+import { holderCalls, holderProgram } from '../../src/server/sandbox/holder-program.ts'
 import { createSandbox, type Sandbox } from '../../src/server/sandbox.ts'
 import { bash, eventually, hasBubblewrap, insideOf, processesWith, slotWorkspace } from './support.ts'
 
@@ -18,6 +20,14 @@ describe.skipIf(!hasBubblewrap || perl === null)('the holder of a slot', () => {
     holder = holderOf(workspace)
   })
   afterAll(() => sandbox.stop())
+
+  /** Another server of one slot, whose holder has a sandbox that waits. */
+  const openAlone = async () => {
+    const sandbox = await createSandbox({ slots: 1 })
+    const workspace = await slotWorkspace(sandbox)
+    expect(await eventually(() => insideOf(workspace).length >= 2)).toBe(true)
+    return { sandbox, workspace, [Symbol.asyncDispose]: () => sandbox.stop() }
+  }
 
   /** It serves the next call, and is the same that it was. */
   const expectUnharmed = async () => {
@@ -132,6 +142,15 @@ except OSError as e: print(made, e.strerror)`
     await expectUnharmed()
   })
 
+  test('is ended with its call, when it does not listen, and there is another for the next', async () => {
+    await using other = await openAlone()
+    const running = bash(other.sandbox, 'sleep 60', { timeout: 0.2 })
+    process.kill(holderOf(other.workspace), 'SIGSTOP')
+    expect((await running).metadata.timeout).toBe(true)
+    expect(insideOf(other.workspace)).toEqual([])
+    expect((await bash(other.sandbox, 'echo usable')).output).toBe('usable')
+  })
+
   test('leaves nothing when it is killed while a call runs, which is told as broken', async () => {
     const marker = `marker-${crypto.randomUUID()}`
     const running = bash(sandbox, `export M=${marker}; setsid sleep 60 > /dev/null 2>&1 & sleep 60`)
@@ -151,6 +170,34 @@ except OSError as e: print(made, e.strerror)`
     await other.stop()
     expect(processesWith(data)).toEqual([])
   })
+})
+
+describe.skipIf(perl === null)('the program of a holder', () => {
+  test('tells when it cannot make a sandbox, and ends when nobody wants more', async () => {
+    const { control, sandbox, stdout, stderr } = ends()
+    const numbers = Object.entries(holderCalls[process.arch] ?? {}).flat()
+    const argv = ['perl', '-we', holderProgram, 'slot_0', '4096', '', 'true', ...numbers.map(String)]
+    // Whoever it is has no right to make namespaces.
+    const nobody = process.geteuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+    const child = Bun.spawn(argv, { stdio: ['ignore', 'ignore', 'ignore', control.theirs], ...nobody })
+    const fds = [stdout.writeFd, stderr.writeFd, stdout.readFd, sandbox.theirs]
+    expect(native()?.sendFds(control.ours, fds)).toMatchObject({ ok: true })
+    for (const fd of [control.theirs, stdout.writeFd, stderr.writeFd, sandbox.theirs]) closeSync(fd)
+    const said = await Promise.all([stderr.readFd, sandbox.ours].map((fd) => Bun.file(fd).text()))
+    expect(said).toEqual(['sandbox: clone: Operation not permitted\n', 'exit 125\n'])
+    for (const fd of [control.ours, sandbox.ours, stdout.readFd, stderr.readFd]) closeSync(fd)
+    expect(await child.exited).toBe(0)
+  })
+
+  function ends() {
+    const made = <T>(result: NativeResult<T> | undefined): T => {
+      if (result?.ok !== true) throw new Error('no native calls')
+      return result.value
+    }
+    const pair = () => made(native()?.socketPair())
+    const pipe = () => made(native()?.pipe())
+    return { control: pair(), sandbox: pair(), stdout: pipe(), stderr: pipe() }
+  }
 })
 
 /** The only child of the bubblewrap that has the slot's name among its arguments. */

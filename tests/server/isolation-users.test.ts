@@ -152,6 +152,29 @@ describe.skipIf(!hasBubblewrap || !isRoot)('a server of root', () => {
     expect((await bash(sandbox, change, { slot_id: 'slot_1' })).output).toBe('xy')
   })
 
+  test('opens its directories as far as its slots need it, and no farther', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'modes-'))
+    try {
+      mkdirSync(join(dataDir, 'slot_0'), { mode: 0o777 })
+      const sandbox = await openSandbox({ dataDir, slots: 1 })
+      const modeOf = (name: string) => statSync(join(dataDir, name)).mode & 0o777
+      expect(['.', 'slot_0', '.sandbox-slots'].map(modeOf)).toEqual([0o701, 0o700, 0o711])
+      expect(modeOf('.sandbox-slots/trash')).toBe(0o700)
+      await sandbox.stop()
+    } finally {
+      rmSync(dataDir, { recursive: true })
+    }
+  })
+
+  test.each(['chown', 'setuid', 'kill'])('stays one user without the right to %s', (right) => {
+    const owners = join(import.meta.dir, '../../src/server/sandbox/owners.ts')
+    const script = `console.log(await (await import(${JSON.stringify(owners)})).firstOwner(4))`
+    const told = (...limits: string[]) =>
+      Bun.spawnSync(['setpriv', ...limits, process.execPath, '-e', script]).stdout.toString()
+    expect(told()).toMatch(/^\d+\n$/)
+    expect(told('--inh-caps', `-${right}`, '--bounding-set', `-${right}`)).toBe('null\n')
+  })
+
   test('takes over workspaces of others, and a data directory that their users cannot reach', async () => {
     const hidden = mkdtempSync(join(tmpdir(), 'hidden-'))
     try {

@@ -38,6 +38,14 @@ describe('bash without a sandbox', () => {
     expect(await eventually(() => processesWith(marker).length === 0)).toBe(true)
   })
 
+  test('kills at once at the timeout', async () => {
+    await withSandbox()
+    const { metadata } = await bash(sandbox, 'echo $$; sleep 0.4; touch late; sleep 60', { timeout: 0.05 })
+    expect(metadata.timeout).toBe(true)
+    const { output } = await bash(sandbox, 'sleep 0.5; ls')
+    expect(output).toBe('')
+  })
+
   test('does not wait for a stranger that holds the output', async () => {
     await withSandbox()
     const marker = `marker-${crypto.randomUUID()}`

@@ -136,14 +136,19 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     mkdirSync(place.workspace, { recursive: true })
     writeFileSync(join(place.workspace, 'here'), '')
     expect((await run(shells, place, 'ls')).stdout.head).toBe('here\n')
+    // The next one has a holder of its own; that of the old directory is ended.
+    shells.used(place)
+    expect(await eventually(() => isWaiting(place))).toBe(true)
     await shells.close()
+    expect(processesWith(`--bind\0${above}\0/tmp\0`)).toEqual([])
   })
 
   test('that cannot be made are told as a failure of the sandbox, counted, and tried again', async () => {
     const shells = new ReadyShells(isolation)
     writeFileSync(broken, '')
-    const { end, stdout } = await run(shells)
-    expect([end, stdout.bytes]).toEqual([{ kind: 'not-started', reason: 'bwrap: out of luck' }, 0])
+    const { end, stdout, stderr } = await run(shells)
+    expect(end).toEqual({ kind: 'not-started', reason: 'bwrap: out of luck' })
+    expect([stdout.bytes, stderr.bytes]).toEqual([0, 0])
     for (const place of places) shells.warm(place)
     expect(await eventually(() => shells.health.failures >= 4)).toBe(true)
     expect(shells.health).toMatchObject({ reason: 'bwrap: out of luck', waiting: 0 })
@@ -223,6 +228,14 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     for (const pid of processesWith(`--bind\0${place.workspace}\0`)) killIfThere(Number(pid))
     expect(await running).toMatchObject({ end: { kind: 'broken' }, stdout: { head: 'before\n' } })
     expect(processesWith(marker)).toEqual([])
+    await shells.close()
+  })
+
+  test('are ended from within: what is around them lives to tell it', async () => {
+    const shells = new ReadyShells(isolation, { maxWaiting: 0, idleMs: 10_000 })
+    const { shell } = shells.take(places[0] ?? nowhere, false)
+    expect(await shell.ready).toBe(true)
+    expect(await shell.kill()).toEqual({ exitCode: 137, signal: null })
     await shells.close()
   })
 

@@ -38,6 +38,13 @@ describe.skipIf(!hasBubblewrap)('one terminal for many calls', () => {
     )
   })
 
+  test('nothing is open but the terminal, and no history is kept', async () => {
+    await run(sandbox, ['clear', 'Enter'])
+    expect(await run(sandbox, 'readlink /proc/$$/fd/* | sort -u; echo "$HISTFILE."')).toMatch(
+      /\n\/dev\/pts\/\d+\n\.\n\$$/,
+    )
+  })
+
   test('the shell keeps its state, Ctrl-C, Ctrl-Z and jobs work', async () => {
     await run(sandbox, ['clear', 'Enter'])
     await run(sandbox, 'x=5')

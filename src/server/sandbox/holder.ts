@@ -17,8 +17,6 @@ import {
   type ShellTree,
 } from './shell-process.ts'
 
-/** What the outer sandbox said is for one sentence. */
-const MAX_SAID = 500
 /** The kernel ends an inner sandbox in a moment; when it does not, all of the outer one goes. */
 const KILL_MS = 2_000
 
@@ -46,7 +44,7 @@ export class Holder {
     }
     this.#control = pair.ours
     const reading = readPipe(output.readFd, (chunk) => {
-      this.#said = (this.#said + Buffer.from(chunk).toString()).slice(0, MAX_SAID)
+      this.#said += Buffer.from(chunk).toString()
     })
     this.ended = this.#process.ended.then(async (end) => {
       this.#closeControl()

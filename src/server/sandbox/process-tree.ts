@@ -79,10 +79,9 @@ function livingStat(pid: string): { readonly group: number; readonly session: nu
  */
 export function membersOf(pid: number, depth = MAX_MEMBERS): number[] {
   if (depth === 0) return []
-  const children = childrenOf(pid)
-  // Only one child each: what is below the first process of a sandbox ends with it, and is for the kernel to count.
-  const [child] = children
-  return children.length === 1 && child !== undefined ? [child, ...membersOf(child, depth - 1)] : []
+  // The eldest: what else is below the first process of a sandbox ends with it, and is for the kernel to count.
+  const [child] = childrenOf(pid)
+  return child === undefined ? [] : [child, ...membersOf(child, depth - 1)]
 }
 
 /** All below `pid`, whichever thread made them; those in `without` are left out, and what is below them. */

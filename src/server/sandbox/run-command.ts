@@ -75,12 +75,11 @@ async function runOnce(
   const shellEnd = await (cause === 'ended' ? shell.ended : shell.kill())
   const durationMs = performance.now() - startedAt
   const end = endOf(cause, shell, shellEnd)
-  const isResult = end.kind !== 'not-started'
   return {
     end,
+    stdout: shell.stdout,
     // What bubblewrap says of its own failure is the reason, not the command's output.
-    stdout: isResult ? shell.stdout : noOutput,
-    stderr: isResult ? shell.stderr : noOutput,
+    stderr: end.kind === 'not-started' ? noOutput : shell.stderr,
     durationMs,
     hadWaited,
   }
