@@ -89,6 +89,9 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     expect(shells.health.waiting).toBe(0)
     shells.warm(place)
     expect(shells.health.waiting).toBe(1)
+    // It sees the workspace that goes.
+    shells.discard(place)
+    expect(shells.health.waiting).toBe(0)
     await shells.close()
   })
 
@@ -123,6 +126,20 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
     process.kill(Number(holderOf('slot_0')), 'SIGSTOP')
     await shells.close()
     expect(hasHolder('slot_0')).toBe(false)
+    shells.warm(places[0] ?? nowhere)
+    expect(shells.health.waiting).toBe(0)
+  })
+
+  test('are gone when they are closed, also those that no holder made', async () => {
+    const withoutHolders = isolation.kind === 'none' ? isolation : { ...isolation, hasHolders: false }
+    const shells = new ReadyShells(withoutHolders)
+    const [place = nowhere] = places
+    const monitors = () => processesWith(`--bind\0${place.workspace}\0/workspace\0`)
+    shells.warm(place)
+    expect(await eventually(() => isWaiting(place))).toBe(true)
+    process.kill(Math.min(...monitors().map(Number)), 'SIGSTOP')
+    await shells.close()
+    expect(monitors()).toEqual([])
   })
 
   test('see what has the name of their directory now, also when the one above it was replaced', async () => {

@@ -81,7 +81,6 @@ const programInPlace = [
 export function terminalScript(limits: ProcessLimits | null): string {
   return [
     ...sandboxedScript(limits),
-    `exec ${COMMAND_FD}<&-`,
     "PS1='$ ' HISTFILE= TERM=xterm-256color exec bash --norc --noprofile -i",
   ].join('\n')
 }
