@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { describeThrown } from '../../errors.ts'
 import { baseLimits } from '../../protocol/routes.ts'
 import { encodeKey, isKeyName } from '../terminal/keys.ts'
-import { Terminal, type WaitEnd } from '../terminal/terminal.ts'
+import type { Terminal, WaitEnd } from '../terminal/terminal.ts'
 import { TerminalSession } from '../terminal/terminal-session.ts'
 import { lastLines, pythonFloat } from './text.ts'
 import { defineTool, failed, flag, succeeded, type ToolContext, type ToolResult, wellFormed } from './tool.ts'
@@ -100,7 +100,7 @@ async function start(visit: Visit): Promise<ToolResult> {
     return failed('Cannot change the network of a terminal that runs: stop it first', { stateful: true })
   }
   const terminal = running ?? (await open(visit))
-  if (!(terminal instanceof Terminal)) return terminal
+  if ('success' in terminal) return terminal
   const { columns, rows } = terminal.size
   terminal.resize({ columns: args.pane_width ?? columns, rows: args.pane_height ?? rows })
   terminal.rewindRecording()
@@ -117,7 +117,7 @@ async function sendKeys(visit: Visit): Promise<ToolResult> {
     return failed(`Cannot wait ${wanted}s: the call has ${allowed}s. Nothing was typed.`, { stateful: true })
   }
   const opened = await openIfNone(visit)
-  if (!(opened instanceof Terminal)) return opened
+  if ('success' in opened) return opened
   const { end } = opened
   if (end !== null) {
     const code = end.exitCode === null ? `by ${end.signal}` : `with exit code ${end.exitCode}`
@@ -159,7 +159,7 @@ function sentResult({ args, context }: Visit, waited: WaitEnd, terminal: Termina
 
 async function capture(visit: Visit): Promise<ToolResult> {
   const opened = await openIfNone(visit)
-  if (!(opened instanceof Terminal)) return opened
+  if ('success' in opened) return opened
   await opened.drawn()
   const { capture_entire } = visit.args
   const text = opened.lines(capture_entire).map((line) => `${line}\n`)
@@ -170,7 +170,7 @@ async function capture(visit: Visit): Promise<ToolResult> {
 
 async function stream(visit: Visit): Promise<ToolResult> {
   const opened = await openIfNone(visit)
-  if (!(opened instanceof Terminal)) return opened
+  if ('success' in opened) return opened
   await opened.drawn()
   const { reset, max_bytes } = visit.args
   if (reset) opened.rewindRecording()
@@ -202,6 +202,8 @@ async function open(visit: Visit): Promise<Terminal | ToolResult> {
   await session.end()
   let terminal: Terminal
   try {
+    // Loaded when there is use for it: its emulator is a fifth of what starting a server costs.
+    const { Terminal } = await import('../terminal/terminal.ts')
     terminal = new Terminal(isolation, { workspace, owner }, wantsNetwork(visit), { columns, rows })
   } catch (thrown) {
     return notStarted(describeThrown(thrown))
