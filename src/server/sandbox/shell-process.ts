@@ -83,17 +83,22 @@ export class ShellProcess implements ShellTree {
   async kill(): Promise<ShellEnd> {
     const { pid } = this
     this.#isKilled = true
+    // Its number may be another's by now.
+    if (this.#hasExited) return await this.ended
     const members = this.isSandbox ? membersOf(pid) : []
     // The monitor is spared for a moment: it tells the end of all, and reaps what would else be left to init.
     for (const one of members) killProcess(one)
     if (members.length === 0) killGroup(pid)
     const timer = setTimeout(() => {
-      const { exitCode, signalCode } = this.#child
-      if (exitCode === null && signalCode === null) killGroup(pid)
+      if (!this.#hasExited) killGroup(pid)
     }, MONITOR_MS)
     const end = await this.ended
     clearTimeout(timer)
     return end
+  }
+
+  get #hasExited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
   /** The server's end of its terminal, when it has one. */
