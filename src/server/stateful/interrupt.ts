@@ -5,7 +5,7 @@ import { descendantsOf, groupOf, killProcess, onInterrupt } from '../sandbox/pro
 /** How long an interrupted command may take to end before what it started is killed. */
 const OBEY_MS = 1_000
 /** How long the shell may take then. */
-const KILLED_MS = 500
+const KILLED_MS = 1_500
 /** Between an interrupt and a question, and between a question and an interrupt. */
 const PAUSE_MS = 25
 const LAST_QUESTIONS = 5
