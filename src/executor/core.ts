@@ -1,5 +1,6 @@
 /** Floor 3: what the parts of one executor share, and the calls that are under way. Browser compatible. */
 
+import type { InspectionEvent } from 'xstate'
 import type { Inspect } from '../actors/states.ts'
 import { type Failed, notRun, type Settlement, unknownOutcome } from '../batching/settlement.ts'
 import type { BatchLimits } from '../batching/take-batches.ts'
@@ -47,7 +48,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   readonly retry: RetryOptions
   readonly batching: BatchLimits
   readonly queueTimeoutMs: number | undefined
-  readonly inspect: Inspect | undefined
+  readonly inspect: ((event: InspectionEvent) => void) | undefined
   /** Tells `onEvent`; undefined when nobody listens, so that nothing is allocated then. */
   readonly emit: ((event: SandboxEvent) => void) | undefined
   readonly ids: ExecutionIds = new ExecutionIds()
@@ -64,13 +65,13 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
     this.retry = parts.retry
     this.batching = parts.batching
     this.queueTimeoutMs = parts.queueTimeoutMs
-    this.inspect = parts.inspect
+    this.inspect = guarded(tellerOf(parts.inspect))
     this.emit = guarded(parts.onEvent)
     this.#deadlines = new Deadlines(parts.clock, (call) => this.#expire(call))
   }
 
   /** Of every actor of this executor: each is a root of its own. */
-  actorOptions(id: string): { id: string; inspect?: Inspect } {
+  actorOptions(id: string): { id: string; inspect?: (event: InspectionEvent) => void } {
     return this.inspect === undefined ? { id } : { id, inspect: this.inspect }
   }
 
@@ -231,4 +232,8 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
     const { executionId, slot, tool } = call
     emit({ type: 'call.queued', executionId, slotId: slot.slotId, container: slot.container.addr, tool })
   }
+}
+
+function tellerOf(inspect: Inspect | undefined): ((event: InspectionEvent) => void) | undefined {
+  return typeof inspect === 'object' ? (event) => inspect.next(event) : inspect
 }

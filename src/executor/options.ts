@@ -25,7 +25,7 @@ export interface SandboxExecutorOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** Instead of the runtime's own. */
   readonly fetch?: Fetch
-  /** Takes XState's inspection events of every slot and coordinator. */
+  /** Takes XState's inspection events of every slot and coordinator. One that throws does not disturb the calls. */
   readonly inspect?: Inspect
   /** Receives a plain object for everything that happens. Without it nothing is allocated. */
   readonly onEvent?: (event: SandboxEvent) => void
