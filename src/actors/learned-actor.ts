@@ -60,13 +60,14 @@ host.system = Object.create(host.system, {
   inspect: { value: refuseInspector },
 })
 
+/** To be used again: XState makes one for each event. One in each actor would be found cold when slots are many. */
+const letters: Letter[] = []
+
 type Tell = (event: InspectionEvent) => void
 
 /** Takes learned edges itself; leaves all else to XState: who waits in the mailbox, other edges, what subscribers are told. */
 class LearnedActor<M extends AnyStateMachine> extends Actor<M> {
   readonly #edges: LearnedEdges
-  /** Of an event that finds the mailbox empty, as nearly all do: XState makes one for each. */
-  readonly #letter: Letter = { value: undefined, next: null }
   /** The inspector, told of learned edges without XState's copies. */
   #tell: Tell | undefined
 
@@ -75,9 +76,12 @@ class LearnedActor<M extends AnyStateMachine> extends Actor<M> {
     const isBooked = inspect !== undefined || !edges.needNoSystem
     super(machine, isBooked ? options : { ...options, parent: host })
     this.#edges = edges
-    // It took its system from there, and is a root all the same.
-    if (!isBooked) Reflect.set(this, hidden.parent, undefined)
-    else if (inspect === undefined) this.system.inspect = refuseInspector
+    if (!isBooked) {
+      // It took its system from there, and is a root all the same.
+      Reflect.set(this, hidden.parent, undefined)
+      // XState binds it to each actor: one more object, for those who would call it without its actor.
+      this.send = LearnedActor.prototype.send
+    } else if (inspect === undefined) this.system.inspect = refuseInspector
     else {
       this.#tell = typeof inspect === 'function' ? inspect : (event) => inspect.next?.(event)
       this.#expectAnother()
@@ -107,13 +111,14 @@ class LearnedActor<M extends AnyStateMachine> extends Actor<M> {
       this._send(event)
       return
     }
-    const letter = this.#letter
+    const letter = letters.pop() ?? { value: undefined, next: null }
     mailbox._current = letter
     mailbox._last = letter
     this[step](event)
     // What came meanwhile stands behind it.
     mailbox._current = letter.next
     letter.next = null
+    letters.push(letter)
     mailbox.flush()
   }
 
