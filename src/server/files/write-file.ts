@@ -10,6 +10,7 @@ import {
   renameSync,
   type Stats,
   writeFile,
+  writeFileSync,
 } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -43,6 +44,9 @@ interface Place extends Disposable {
 
 const append = promisify(writeFile)
 const sync = promisify(fsync)
+
+/** So much goes into the kernel's memory, as what the ledger writes does. */
+const AT_ONCE = 16_384
 
 /** As many as the kernel follows. */
 const MAX_SYMLINKS = 40
@@ -153,7 +157,10 @@ export async function stageFile(
     const fd = openSync(staged, 'wx', 0o600)
     try {
       // What may wait for the disk does so in a thread; all else is done sooner than a thread is asked.
-      for await (const piece of pieces) await append(fd, piece)
+      for await (const piece of pieces) {
+        if (piece.length <= AT_ONCE) writeFileSync(fd, piece)
+        else await append(fd, piece)
+      }
       if (owner !== null) fchownSync(fd, owner.uid, owner.gid)
       if (staging.isSynced) await sync(fd)
     } finally {
