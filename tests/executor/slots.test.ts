@@ -200,7 +200,8 @@ describe('a listener of one’s own', () => {
       await using executor = new SandboxExecutor({ transport, ...${options} })
       const [slot] = executor.slots('one:1', 1)
       console.log((await slot.bash('x')).success, slot.state)`
-    const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'pipe', stderr: 'inherit' })
+    const io = { stdout: 'pipe', stderr: 'inherit', timeout: 5_000, killSignal: 'SIGKILL' } as const
+    const child = Bun.spawn([process.execPath, '-e', program], io)
     const lines = (await new Response(child.stdout).text()).trim().split('\n')
     expect([...new Set(lines)].sort()).toEqual(['true idle', 'uncaught listener broke'])
   })

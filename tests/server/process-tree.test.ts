@@ -1,9 +1,10 @@
 import { expect, spyOn, test } from 'bun:test'
-import { closeSync, copyFileSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, copyFileSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { groupOf } from '../../src/server/sandbox/process-tree.ts'
 import { ShellProcess } from '../../src/server/sandbox/shell-process.ts'
+import { eventually } from './support.ts'
 
 test('a process may be called like anything', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'names-'))
@@ -18,6 +19,17 @@ test('a process may be called like anything', async () => {
   } finally {
     rmSync(dir, { recursive: true })
   }
+})
+
+test('a process that is dead, and not asked for, is none', async () => {
+  const parent = Bun.spawn(['sh', '-c', 'true & echo $!; exec sleep 60'])
+  const { value } = await parent.stdout.getReader().read()
+  const pid = Number(new TextDecoder().decode(value))
+  const stateOf = () => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.[0]
+  expect(await eventually(() => stateOf() === 'Z')).toBe(true)
+  expect(groupOf(pid)).toBe(null)
+  parent.kill('SIGKILL')
+  await parent.exited
 })
 
 test('what has ended is not killed: its number may be another’s by now', async () => {

@@ -118,7 +118,6 @@ export class ReadyShells {
       this.#end(record)
       record.holder.close()
     }, this.#options.idleMs)
-    idle.unref()
     const waiting = { shell, directory: identity(place.workspace), idle }
     record.waiting = waiting
     this.#waiting += 1
@@ -203,7 +202,6 @@ export class ReadyShells {
       record.later = null
       this.warm(place)
     }, ms)
-    timer.unref()
     record.later = timer
   }
 

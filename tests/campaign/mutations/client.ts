@@ -184,4 +184,11 @@ export const clientMutations: readonly Mutation[] = [
     replace: 'task()',
     tests: ['tests/server/slots.test.ts'],
   },
+  {
+    mechanism: 'an inspector that throws stops no call',
+    file: 'src/executor/core.ts',
+    find: 'guarded(tellerOf(parts.inspect))',
+    replace: 'tellerOf(parts.inspect)',
+    tests: ['tests/executor/slots.test.ts', '-t', 'throws stops nothing'],
+  },
 ]
