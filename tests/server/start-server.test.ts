@@ -208,3 +208,24 @@ function leftovers(): string[] {
 function codeOf(thrown: unknown): string | undefined {
   return thrown instanceof SandboxError ? thrown.code : undefined
 }
+
+test('an answer that is cut, since its file became shorter, writes nothing to stderr', async () => {
+  const program = `
+    const { startSandboxServer } = await import('${join(import.meta.dir, '../../src/server/mod.ts')}')
+    const { truncateSync, writeFileSync } = await import('node:fs')
+    const server = await startSandboxServer({ slots: 1, isolation: 'none' })
+    const { slots } = await (await fetch(server.url + '/slots')).json()
+    const path = slots[0].workspace_dir + '/big'
+    writeFileSync(path, Buffer.alloc(50_000_000))
+    const { body } = await fetch(server.url + '/files/slot_0/big')
+    const reader = body.getReader()
+    await reader.read()
+    truncateSync(path, 1)
+    const rest = async () => { while (!(await reader.read()).done); }
+    console.log(await rest().then(() => 'whole', () => 'cut'))
+    await server.stop()`
+  const io = { stdout: 'pipe', stderr: 'pipe', timeout: 20_000, killSignal: 'SIGKILL' } as const
+  const child = Bun.spawn([process.execPath, '-e', program], io)
+  const said = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+  expect(said).toEqual(['cut\n', ''])
+})
