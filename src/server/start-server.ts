@@ -80,6 +80,8 @@ function listen(sandbox: Sandbox, host: string, port: number): SandboxServer {
     maxRequestBodySize: HARD_BODY_LIMIT,
     // Or a file that becomes shorter while it is read would write lines of this code to the server's stderr.
     development: false,
+    // Which would have several servers share one port.
+    reusePort: false,
     // A call may take a day in silence; only a body that does not come is not waited for.
     fetch: (request, server) => sandbox.handler(request, () => server.timeout(request, 0)),
     error: () => new Response('500: Internal Server Error', { status: 500 }),
