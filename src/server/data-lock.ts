@@ -61,7 +61,7 @@ export async function lockDataDir(dataDir: string): Promise<DataLock> {
     closeSync(fd)
     if (locked?.ok !== false) continue
     // One number with two names.
-    if (locked.code !== 'EAGAIN' && locked.code !== 'EWOULDBLOCK') throw cannotLock(dataDir, locked.code)
+    if (locked.code !== 'EAGAIN') throw cannotLock(dataDir, locked.code)
     const holder = readHolder(path)
     const isDead = holder !== null && groupOf(holder.pid) === null
     const patienceMs = isDead ? DEAD_HOLDER_MS : LIVING_HOLDER_MS

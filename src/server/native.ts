@@ -49,7 +49,12 @@ const TCXONC = 0x540a
 const TCOOFF = 0
 const TCOON = 1
 
-const errorNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
+/** Of a number with two names the first: EAGAIN, not EWOULDBLOCK. */
+const errorNames = new Map(
+  Object.entries(constants.errno)
+    .toReversed()
+    .map(([name, number]) => [number, name]),
+)
 
 function openLibrary() {
   const symbols = {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import {
   chmodSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -10,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { openByRealPath } from '../../src/server/files/open-beneath.ts'
+import { openBeneath, openByRealPath } from '../../src/server/files/open-beneath.ts'
 import { PathError } from '../../src/server/files/path-error.ts'
 import type { Sandbox } from '../../src/server/sandbox.ts'
 import { racePaths } from './path-races.ts'
@@ -63,6 +64,31 @@ const escapes: readonly string[] = [
   'zero',
   'seen-from-inside',
 ]
+
+test('a path that goes up and down again is found while others rename: the kernel is asked again', async () => {
+  const { workspace } = await withTraps()
+  const source = `
+    const { renameSync } = require('node:fs')
+    renameSync(process.argv[1], process.argv[2])
+    console.log('begun')
+    for (let at = 0; ; at++) {
+      renameSync(process.argv[2 - (at % 2)], process.argv[1 + (at % 2)])
+      for (const until = performance.now() + 0.02; performance.now() < until; );
+    }`
+  const names = ['a', 'b'].map((name) => join(workspace, '..', name))
+  mkdirSync(names[0] ?? '')
+  await using renamer = Bun.spawn([process.execPath, '-e', source, ...names], { stdout: 'pipe' })
+  await renamer.stdout.getReader().read()
+  const failures: unknown[] = []
+  for (let look = 0; look < 20_000; look++) {
+    try {
+      using _found = openBeneath(workspace, 'directory/../file', 'look')
+    } catch (thrown) {
+      failures.push(thrown)
+    }
+  }
+  expect([failures.length, failures[0]]).toEqual([0, undefined])
+})
 
 describe('paths that lead outside', () => {
   test('are refused by read_file, write_file and the artifact routes', async () => {
