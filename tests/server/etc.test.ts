@@ -53,3 +53,17 @@ test('everybody may read it, and it has nothing of the machine’s users', () =>
     expect(lstatSync(join(etc, 'shadow'), { throwIfNoEntry: false })).toBeUndefined()
     expect(lstatSync(join(etc, 'resolv.conf'), { throwIfNoEntry: false })).toBeUndefined()
   }))
+
+test('what cannot be copied is told; what is missing, or closed to the server, is left out', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'etc-'))
+  const [from, etc] = [join(dir, 'machine'), join(dir, 'etc')]
+  mkdirSync(from)
+  try {
+    await makeEtc(etc, true, from)
+    mkdirSync(join(etc, 'timezone'))
+    writeFileSync(join(from, 'timezone'), 'Etc/UTC')
+    expect(makeEtc(etc, true, from)).rejects.toThrow('timezone')
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})

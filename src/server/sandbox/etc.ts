@@ -4,6 +4,7 @@
  */
 import { chmod, cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { errorCode } from '../files/path-error.ts'
 
 /** Never all of /etc: it holds shadow, keys, host names. */
 const copied = [
@@ -33,7 +34,7 @@ export function etcPaths(network: boolean): readonly string[] {
   return network ? [...copied, ...copiedForNetwork] : copied
 }
 
-/** Makes it at `etcDir`, from the machine's (another one's in a test). What is missing there is left out. */
+/** Makes it at `etcDir`, from the machine's (another one's in a test). What is missing there, or closed to us, is left out. */
 export async function makeEtc(etcDir: string, network: boolean, from = '/etc'): Promise<void> {
   await mkdir(etcDir, { recursive: true, mode: 0o755 })
   for (const path of etcPaths(network)) {
@@ -42,11 +43,15 @@ export async function makeEtc(etcDir: string, network: boolean, from = '/etc'): 
     // resolv.conf and localtime are often symlinks to what no sandbox sees; links inside the directories are kept.
     const dereference = path === 'resolv.conf' || path === 'localtime'
     const options = { recursive: true, verbatimSymlinks: !dereference, dereference }
-    await cp(join(from, path), to, options).catch(() => {})
+    await cp(join(from, path), to, options).catch(unlessAbsent)
   }
   for (const path of mountedEtc) await mkdir(join(etcDir, path), { recursive: true, mode: 0o755 })
   for (const [name, content] of Object.entries(generated)) await writeFile(join(etcDir, name), content)
   await makeReadable(etcDir)
+}
+
+function unlessAbsent(thrown: unknown): void {
+  if (!['ENOENT', 'EACCES'].includes(errorCode(thrown))) throw thrown
 }
 
 /** For the slots' users, whatever the server's umask is. */
