@@ -60,7 +60,6 @@ export async function lockDataDir(dataDir: string): Promise<DataLock> {
     if (locked?.ok !== false && isFileAt(path, fd)) return newLock(path, fd)
     closeSync(fd)
     if (locked?.ok !== false) continue
-    // One number with two names.
     if (locked.code !== 'EAGAIN') throw cannotLock(dataDir, locked.code)
     const holder = readHolder(path)
     const isDead = holder !== null && groupOf(holder.pid) === null

@@ -54,7 +54,7 @@ test('everybody may read it, and it has nothing of the machine’s users', () =>
     expect(lstatSync(join(etc, 'resolv.conf'), { throwIfNoEntry: false })).toBeUndefined()
   }))
 
-test('what cannot be copied is told; what is missing, or closed to the server, is left out', async () => {
+test('what cannot be copied is told; what is missing is left out', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'etc-'))
   const [from, etc] = [join(dir, 'machine'), join(dir, 'etc')]
   mkdirSync(from)
