@@ -1,7 +1,7 @@
 /** Floor 3: the items of `executeBatch`, as tuples or as objects. Browser compatible. */
 import * as v from 'valibot'
 import { SandboxUsageError } from '../errors.ts'
-import { isKnownTool, type KnownTool, type ToolArgs } from '../protocol/tools.ts'
+import { isKnownTool, type KnownTool, type ToolArgs, wrongArgumentOf } from '../protocol/tools.ts'
 import { checked, identifier, milliseconds } from '../usage.ts'
 import type { Slot } from './slot.ts'
 
@@ -58,10 +58,11 @@ const requestObject = v.strictObject({
 export function checkedBatchItem(item: unknown, index: number): CheckedItem {
   const subject = `item ${index} of executeBatch`
   const request = Array.isArray(item) ? fromTuple(item, subject) : checked(requestObject, item, subject)
+  const tool = checkedTool(request.tool)
   return {
     slot: request.slot,
-    tool: checkedTool(request.tool),
-    args: checkedArgs(request.args),
+    tool,
+    args: checkedArgs(tool, request.args),
     executionId: request.executionId,
     timeoutMs: request.timeoutMs,
   }
@@ -74,10 +75,15 @@ export function checkedTool(tool: unknown): string {
   return isKnownTool(tool) ? tool : checked(namedTool, { tool }, 'a call').tool
 }
 
-export function checkedArgs(args: unknown): object {
-  if (typeof args === 'object' && args !== null && !Array.isArray(args)) return args
-  const found = Array.isArray(args) ? 'an array' : String(args)
-  throw new SandboxUsageError('args', `Cannot use ${found} as args of a call: it must be an object`)
+export function checkedArgs(tool: string, args: unknown): object {
+  if (typeof args !== 'object' || args === null || Array.isArray(args)) {
+    const found = Array.isArray(args) ? 'an array' : String(args)
+    throw new SandboxUsageError('args', `Cannot use ${found} as args of a call: it must be an object`)
+  }
+  const wrong = wrongArgumentOf(tool, args)
+  if (wrong === undefined) return args
+  const { name, problem } = wrong
+  throw new SandboxUsageError(`args.${name}`, `Cannot call ${tool}: args.${name} ${problem}`)
 }
 
 export function refuseDoubled(executionIds: readonly string[]): void {

@@ -33,7 +33,8 @@ export class CallMaker {
     queuedAt: number | undefined,
   ): ExecutionCall {
     const asked = checkedExecuteOptions(options)
-    return this.tool(slot, checkedTool(tool), checkedArgs(args), asked, undefined, queuedAt)
+    const name = checkedTool(tool)
+    return this.tool(slot, name, checkedArgs(name, args), asked, undefined, queuedAt)
   }
 
   /**

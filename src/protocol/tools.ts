@@ -75,14 +75,75 @@ export interface ToolArgs {
 /** A tool that every server has. */
 export type KnownTool = keyof ToolArgs
 
-const knownTools: ReadonlySet<unknown> = new Set([
-  'bash',
-  'bash_stateful',
-  'read_file',
-  'write_file',
-  'tmux',
-] satisfies KnownTool[])
+type KeysOf<T> = T extends unknown ? keyof T : never
+
+/** Of each tool what it takes; what it needs is a text. */
+const argumentsOf = {
+  bash: {
+    command: 'needed',
+    allow_network: 'optional',
+    require_sandbox: 'optional',
+    stdin: 'optional',
+    env: 'optional',
+    cwd: 'optional',
+  },
+  bash_stateful: { command: 'needed', allow_network: 'optional', require_stateful_sandbox: 'optional' },
+  read_file: { path: 'needed' },
+  write_file: { path: 'needed', content: 'needed' },
+  tmux: {
+    action: 'needed',
+    pane_width: 'optional',
+    pane_height: 'optional',
+    keys: 'optional',
+    block: 'optional',
+    min_wait_s: 'optional',
+    max_wait_s: 'optional',
+    capture_entire: 'optional',
+    reset: 'optional',
+    max_bytes: 'optional',
+    allow_network: 'optional',
+    require_stateful_sandbox: 'optional',
+  },
+} satisfies { [T in KnownTool]: Record<KeysOf<ToolArgs[T]>, 'needed' | 'optional'> }
+
+interface Taken {
+  readonly known: ReadonlySet<string>
+  readonly needed: readonly string[]
+}
+
+const takenBy: ReadonlyMap<unknown, Taken> = new Map(
+  Object.entries(argumentsOf).map(([tool, args]) => {
+    const needed = Object.entries(args).flatMap(([name, need]) => (need === 'needed' ? [name] : []))
+    return [tool, { known: new Set(Object.keys(args)), needed }]
+  }),
+)
 
 export function isKnownTool(tool: unknown): tool is KnownTool {
-  return knownTools.has(tool)
+  return takenBy.has(tool)
+}
+
+/** An argument that is wrong, and the end of a sentence about it. */
+export interface WrongArgument {
+  readonly name: string
+  readonly problem: string
+}
+
+/**
+ * The first argument that a tool which every server has does not take, or lacks. A base server runs such a call: one
+ * whose `command` is misspelt does nothing, and succeeds.
+ */
+export function wrongArgumentOf(tool: string, args: object): WrongArgument | undefined {
+  const taken = takenBy.get(tool)
+  if (taken === undefined) return undefined
+  // A name that is misspelt is missing too: the name that was typed is what helps.
+  for (const name of Object.keys(args)) {
+    if (taken.known.has(name)) continue
+    return { name, problem: `is unknown: ${tool} takes ${[...taken.known].join(', ')}` }
+  }
+  for (const name of taken.needed) {
+    const value: unknown = Reflect.get(args, name)
+    if (typeof value === 'string') continue
+    return { name, problem: value === undefined ? 'is missing' : 'must be a string' }
+  }
+  return undefined
 }

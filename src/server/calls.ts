@@ -11,20 +11,8 @@ import type { ReadyHealth, ReadyShells } from './sandbox/ready-shells.ts'
 import { runCommand } from './sandbox/run-command.ts'
 import type { OnOutput } from './sandbox/shell.ts'
 import type { Slot, SlotTable } from './slot-table.ts'
-import { bash } from './tools/bash.ts'
-import { bashStateful } from './tools/bash-stateful.ts'
-import { readFile, writeFile } from './tools/files.ts'
-import { tmux } from './tools/tmux.ts'
-import {
-  type Checked,
-  check,
-  failed,
-  jsonObject,
-  type PreparedCall,
-  type Tool,
-  type ToolResult,
-  wellFormed,
-} from './tools/tool.ts'
+import { prepareCall } from './tools/prepare-call.ts'
+import { check, failed, jsonObject, type PreparedCall, type ToolResult, wellFormed } from './tools/tool.ts'
 
 /** In seconds: one day. */
 export const MAX_TIMEOUT = 86_400
@@ -58,16 +46,6 @@ const callFields = v.object({
     30,
   ),
 })
-
-const tools: ReadonlyMap<string, Tool> = new Map([
-  ['bash', bash],
-  ['bash_stateful', bashStateful],
-  ['read_file', readFile],
-  ['write_file', writeFile],
-  ['tmux', tmux],
-])
-
-export const toolNames: ReadonlySet<string> = new Set(tools.keys())
 
 /** `refused`: nothing ran, since the request itself is wrong. */
 export interface CallAnswer {
@@ -106,7 +84,11 @@ export type CheckedCall =
       readonly run: (hooks: CallHooks) => Promise<ToolResult>
     }
 
-export function checkCall(context: ServerContext, request: unknown): CheckedCall {
+export function checkCall(
+  context: ServerContext,
+  request: unknown,
+  protocol: 'base' | 'extended' = 'base',
+): CheckedCall {
   const fields = check(callFields, request)
   if (!fields.ok) return answered(failed(fields.error), idOf(request), true)
   const { slot_id, tool, args, execution_id: executionId, timeout: timeoutS } = fields.value
@@ -117,7 +99,7 @@ export function checkCall(context: ServerContext, request: unknown): CheckedCall
   }
   const slot = context.slots.get(slot_id)
   if (slot === undefined) return refused(`Unknown slot: ${slot_id}`)
-  const prepared: Checked<PreparedCall> | undefined = tools.get(tool)?.prepare(args)
+  const prepared = prepareCall(tool, args, protocol)
   if (prepared === undefined) return refused(`Unknown tool: ${tool}`)
   if (!prepared.ok) return refused(prepared.error, true)
   const run = (hooks: CallHooks) => runInSlot(context, slot, { ...hooks, told, timeoutS }, prepared.value)

@@ -1,6 +1,5 @@
 /** A sandbox server without a port: everything but Bun.serve. */
 import { join } from 'node:path'
-import { toolNames } from './calls.ts'
 import { Drain } from './drain.ts'
 import { createHandler, type Handler } from './handler.ts'
 import { type LedgerOptions, openLedger } from './ledger/ledger.ts'
@@ -18,6 +17,7 @@ import { type Directories, openDirectories } from './sandbox/directories.ts'
 import { prepareIsolation } from './sandbox/prepare-isolation.ts'
 import { type ReadyOptions, ReadyShells } from './sandbox/ready-shells.ts'
 import { ownerOf, SlotTable } from './slot-table.ts'
+import { toolNames } from './tools/prepare-call.ts'
 import { Extended, type ExtendedOptions } from './v2/extended.ts'
 
 export interface Sandbox {

@@ -15,6 +15,8 @@ const notText = fc.constantFrom<unknown>(7, null, true, [], {}, '', '\ud800', 'x
 const known = ['timeoutMs', 'signal', 'executionId', 'onStdout', 'onStderr']
 const stranger = fc.string({ minLength: 1 }).filter((key) => !known.includes(key) && !(key in {}))
 
+const bashArgs = ['command', 'allow_network', 'require_sandbox', 'stdin', 'env', 'cwd']
+
 interface Wrong {
   readonly field: string
   readonly tool: unknown
@@ -34,9 +36,19 @@ const wrongCalls: fc.Arbitrary<Wrong> = fc.oneof(
   stranger.map((key): Wrong => ({ ...right, field: key, options: { ...right.options, [key]: 1 } })),
   notText.map((tool): Wrong => ({ ...right, field: 'tool', tool })),
   fc
-    .constantFrom<unknown>('ls', 7, null, true, ['ls'], { n: 5n })
+    .constantFrom<unknown>('ls', 7, null, true, ['ls'])
     .map((args): Wrong => ({ ...right, field: 'args', args })),
+  fc.constant<Wrong>({ ...right, field: 'args', tool: 'my_tool', args: { n: 5n } }),
+  fc
+    .constantFrom<object>({}, { command: 7 }, { command: null, cwd: 'a' })
+    .map((args): Wrong => ({ ...right, field: 'args.command', args })),
+  fc
+    .string({ minLength: 1 })
+    .filter((key) => !bashArgs.includes(key) && key !== '__proto__')
+    .map((key): Wrong => ({ ...right, field: `args.${key}`, args: { ...right.args, [key]: 1 } })),
 )
+
+const kindOf = (field: string) => (field.startsWith('args.') ? 'unknown arguments' : 'unknown keys')
 
 export const clientInput: Check = {
   name: 'client-input',
@@ -63,7 +75,7 @@ export const clientInput: Check = {
       if (!(error instanceof SandboxUsageError)) throw new Error(`${field}: ${JSON.stringify(error)}`)
       if (error.field !== field) throw new Error(`${field} is called ${error.field}`)
       if (!error.message.includes(field)) throw new Error(`${field} is not named: ${error.message}`)
-      fields.add(known.includes(field) || field in right ? field : 'unknown keys')
+      fields.add(known.includes(field) || field in right || field === 'args.command' ? field : kindOf(field))
     })
     const { failed, counterexample, errorInstance, numRuns } = await fc.check(property, { numRuns: rounds })
     const wrongs = failed ? [`${fc.stringify(counterexample)}: ${errorInstance}`] : []
@@ -72,7 +84,7 @@ export const clientInput: Check = {
       figures: [
         exactly('that were not refused by name', wrongs.length, 0),
         exactly('requests that left', asked, 0),
-        atLeast('kinds of faults', fields.size, 6),
+        atLeast('kinds of faults', fields.size, 8),
       ],
       wrongs,
     }

@@ -56,10 +56,17 @@ describe('a calls file', () => {
     ['{"trajectory":"a","tool":"bash"}', 'calls.jsonl:1: key "args" is missing'],
     ['{"trajectory":"a","tool":"bash","args":[]}', 'calls.jsonl:1: args must be an object, not an array'],
     ['{"trajectory":"a","tool":"bash","args":null}', 'calls.jsonl:1: args must be an object, not null'],
-    ['{"trajectory":"a","tool":"bash","args":{"cmd":"ls"}}', 'calls.jsonl:1: args.command of bash must be a'],
+    [
+      '{"trajectory":"a","tool":"bash","args":{"cmd":"ls"}}',
+      'calls.jsonl:1: args.cmd of bash is unknown: bash',
+    ],
+    [
+      '{"trajectory":"a","tool":"bash","args":{"command":7}}',
+      'calls.jsonl:1: args.command of bash must be a',
+    ],
     [
       '{"trajectory":"a","tool":"write_file","args":{"path":"a"}}',
-      'calls.jsonl:1: args.content of write_file must be a string',
+      'calls.jsonl:1: args.content of write_file is missing',
     ],
     ['{"trajectory":"a","tool":"t","args":{},"timeout":5}', 'calls.jsonl:1: unknown key "timeout"'],
     ['{"trajectory":"\\ud800","tool":"t","args":{}}', 'calls.jsonl:1: trajectory must not hold half of a'],

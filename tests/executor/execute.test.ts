@@ -130,8 +130,18 @@ describe('misuse rejects with the name of the field, and nothing is posted (prom
     ['args', 'bash', 'ls'],
     ['args', 'bash', ['ls']],
     ['args', 'bash', null],
-    ['args', 'bash', circular],
-    ['args', 'bash', { big: 1n }],
+    ['args', 'my_tool', circular],
+    ['args', 'my_tool', { big: 1n }],
+    ['args.command', 'bash', {}],
+    ['args.command', 'bash', { command: undefined, cwd: 'a' }],
+    ['args.command', 'bash', { command: 7 }],
+    ['args.cmd', 'bash', { cmd: 'x' }],
+    ['args.workdir', 'bash', { command: 'x', workdir: 'a' }],
+    ['args.constructor', 'bash', { command: 'x', constructor: 'a' }],
+    ['args.stdin', 'bash_stateful', { command: 'x', stdin: '' }],
+    ['args.content', 'write_file', { path: 'x' }],
+    ['args.file', 'read_file', { file: 'x' }],
+    ['args.action', 'tmux', { keys: 'x' }],
   ]
   test.each(badCalls)('%s: %p', async (field, tool, args) => {
     await using script = scripted()
@@ -141,7 +151,21 @@ describe('misuse rejects with the name of the field, and nothing is posted (prom
       name: 'SandboxUsageError',
       field,
     })
-    expect(script.executor.pending).toBe(0)
+    await settled()
+    expect([script.posts.length, script.executor.pending]).toEqual([0, 0])
+  })
+
+  test('an argument that is misspelt: the sentence tells what there is, also in a batch', async () => {
+    await using script = scripted()
+    const [slot] = script.executor.slots('host:1', 1)
+    const args = { cmd: 'x' } as never
+    const sentence =
+      'Cannot call bash: args.cmd is unknown: bash takes command, allow_network, require_sandbox, stdin, env, cwd'
+    await expect(script.executor.execute(the(slot), 'bash', args)).rejects.toThrow(sentence)
+    await expect(script.executor.executeBatch([[the(slot), 'bash', args]])).rejects.toThrow(sentence)
+    await expect(script.executor.execute(the(slot), 'bash', {} as never)).rejects.toThrow(
+      'Cannot call bash: args.command is missing',
+    )
   })
 
   test('a slot of another executor, or of none', async () => {

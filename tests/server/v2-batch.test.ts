@@ -73,6 +73,19 @@ test.each([
   ['with an id that is too long', command('x'.repeat(201), 'true'), null, 'at most 200'],
   ['with a wrong timeout', { ...command('bad', 'true'), timeout: '5' }, 'bad', 'timeout'],
   ['with wrong arguments', { ...command('bad', 'true'), args: { command: 5 } }, 'bad', 'args.command'],
+  ['without its argument', { ...command('bad', 'true'), args: {} }, 'bad', 'args.command is missing'],
+  [
+    'with an argument that is misspelt',
+    { ...command('bad', 'true'), args: { cmd: 'true' } },
+    'bad',
+    'args.cmd is unknown: bash takes command,',
+  ],
+  [
+    'with an argument too many',
+    { ...command('bad', 'true'), args: { command: 'true', workdir: 'a' } },
+    'bad',
+    'args.workdir is unknown',
+  ],
   ['with a wrong wish', { ...command('bad', 'true'), live: 'yes' }, null, 'live'],
 ])('an item %s gets its own line, and the rest run', async (_name, item, id, word) => {
   const sandbox = await open()
@@ -121,6 +134,11 @@ describe('a whole batch is refused, and nothing of it runs,', () => {
 
 test('an empty batch is answered', async () => {
   expect(await batch(await open(), [])).toEqual([])
+})
+
+test('base routes keep base behaviour: a command that is missing is an empty one, an argument too many is none', async () => {
+  const sandbox = await open()
+  expect(await bash(sandbox, '', { args: { cmd: 'echo x' } })).toMatchObject({ success: true, output: '' })
 })
 
 test('base routes keep base behaviour: the same id runs as often as it comes', async () => {

@@ -1,6 +1,6 @@
 /** The calls file: one JSON object a line, checked whole before anything runs. Pure, but for `readCallsFile`. */
 import * as v from 'valibot'
-import { isKnownTool, type KnownTool } from '../../protocol/tools.ts'
+import { wrongArgumentOf } from '../../protocol/tools.ts'
 import { CommandFailure } from '../failure.ts'
 import { jsonObject, linesOf, parseLine, readTextFile } from '../text-file.ts'
 
@@ -45,15 +45,6 @@ const callLine = v.strictObject({
   ),
 })
 
-/** What a tool that every server has cannot do without: a server of the base protocol takes a missing command for an empty one. */
-const neededArgs: Readonly<Record<KnownTool, readonly string[]>> = {
-  bash: ['command'],
-  bash_stateful: ['command'],
-  read_file: ['path'],
-  write_file: ['path', 'content'],
-  tmux: ['action'],
-}
-
 export async function readCallsFile(path: string): Promise<JobCall[]> {
   return parseCalls(await readTextFile(path, 'calls file'), path)
 }
@@ -69,18 +60,15 @@ export function parseCalls(text: string, file: string): JobCall[] {
   }
   return lines.map((line, index) => {
     const { trajectory, tool, args, timeout_s } = parseLine(callLine, line, file, index + 1)
-    refuseMissingArgs(tool, args, `${file}:${index + 1}`)
+    refuseWrongArgs(tool, args, `${file}:${index + 1}`)
     const timeoutMs = timeout_s === undefined ? undefined : timeout_s * 1000
     return { index, trajectory, tool, args, timeoutMs }
   })
 }
 
-function refuseMissingArgs(tool: string, args: JobCall['args'], at: string): void {
-  if (!isKnownTool(tool)) return
-  for (const name of neededArgs[tool]) {
-    if (typeof args[name] === 'string') continue
-    throw new CommandFailure(`${at}: args.${name} of ${tool} must be a string`)
-  }
+function refuseWrongArgs(tool: string, args: JobCall['args'], at: string): void {
+  const wrong = wrongArgumentOf(tool, args)
+  if (wrong !== undefined) throw new CommandFailure(`${at}: args.${wrong.name} of ${tool} ${wrong.problem}`)
 }
 
 /** The calls by trajectory, in the order in which the trajectories begin. */

@@ -63,7 +63,7 @@ export class Executions {
     const fields = check(itemFields, object.value)
     if (!fields.ok) return refused(null, 'invalid_request', fields.error)
     const { execution_id: id, live } = fields.value
-    const call = checkCall(this.#context, object.value)
+    const call = checkCall(this.#context, object.value, 'extended')
     if (call.kind === 'answered') {
       const { refused: isRefused, body } = call.answer
       return isRefused

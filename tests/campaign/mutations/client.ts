@@ -191,4 +191,11 @@ export const clientMutations: readonly Mutation[] = [
     replace: 'tellerOf(parts.inspect)',
     tests: ['tests/executor/slots.test.ts', '-t', 'throws stops nothing'],
   },
+  {
+    mechanism: 'an argument that a tool lacks, or does not take, is refused',
+    file: 'src/protocol/tools.ts',
+    find: 'if (taken === undefined) return undefined',
+    replace: 'if (taken !== null) return undefined',
+    tests: ['tests/executor/execute.test.ts', 'tests/server/v2-batch.test.ts'],
+  },
 ]
