@@ -87,6 +87,14 @@ export interface OutputEnds {
 
 export const noOutput: OutputEnds = { head: '', tail: null, bytes: 0 }
 
+/** An interactive shell prints one each time that it is interrupted. */
+export function withoutLastNewlines({ head, tail, bytes }: OutputEnds): OutputEnds {
+  const last = tail ?? head
+  const kept = last.replace(/\n+$/, '')
+  const counted = bytes - (last.length - kept.length)
+  return tail === null ? { head: kept, tail, bytes: counted } : { head, tail: kept, bytes: counted }
+}
+
 /** For what a command prints. */
 export function newKept(): KeptOutput {
   return new KeptOutput(HEAD_BYTES, TAIL_BYTES)

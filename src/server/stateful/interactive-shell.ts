@@ -1,8 +1,14 @@
 /** One long-lived bash, in a sandbox of its own or without one: given one command after the other. */
 import { closeSync } from 'node:fs'
 import { native } from '../native.ts'
-import type { Alarm, AlarmCause } from '../sandbox/alarm.ts'
-import { noOutput, type OutputEnds, type Reading, readFd } from '../sandbox/collect-output.ts'
+import { type Alarm, type AlarmCause, settlesWithin } from '../sandbox/alarm.ts'
+import {
+  noOutput,
+  type OutputEnds,
+  type Reading,
+  readFd,
+  withoutLastNewlines,
+} from '../sandbox/collect-output.ts'
 import { membersOf } from '../sandbox/process-tree.ts'
 import { type CommandEnd, type CommandOutcome, endOf, notReadyInTime } from '../sandbox/run-command.ts'
 import { failureOf, openOutputPipe, type ShellKind, ShellProcess } from '../sandbox/shell-process.ts'
@@ -20,6 +26,8 @@ import { writeBytes } from './write-bytes.ts'
 
 /** A report is shorter; a longer line is somebody's noise. */
 const MAX_LINE = 1_000
+/** How long a shell that has ended is listened to: all it said is there to be read, and nobody else has its socket. */
+const LAST_WORDS_MS = 2_000
 /** The exit code of a command line that was interrupted. */
 const INTERRUPTED = 130
 
@@ -61,14 +69,14 @@ export class InteractiveShell {
   #isClosed = false
 
   /** Throws when nothing can be spawned. */
-  constructor(kind: InteractiveKind) {
+  constructor(kind: InteractiveKind, readSocket = readFd) {
     const { process, socket, stdout, stderr } = spawn(kind)
     this.network = kind.network
     this.#process = process
     this.#stdout = stdout
     this.#stderr = stderr
     this.#socket = socket
-    this.#reading = readFd(socket, (chunk) => this.#read(chunk))
+    this.#reading = readSocket(socket, (chunk) => this.#read(chunk))
     void process.ended.then(() => {
       this.#isAlive = false
       if (!this.#isRunning) this.#close()
@@ -148,6 +156,8 @@ export class InteractiveShell {
 
   async #outcome(cause: Cause, isBack: boolean): Promise<Omit<InteractiveOutcome, 'durationMs'>> {
     if (!isBack && this.#isAlive) await (cause === 'ended' ? this.#process.ended : this.#process.kill())
+    // Its death may be known before what it said last: that it took its command, and how that ended.
+    if (!this.#isAlive) await settlesWithin(this.#reading.ended, LAST_WORDS_MS)
     const [stdout, stderr] = await Promise.all([this.#stdout.take(), this.#stderr.take()])
     const { hasTaken, status } = this.#exchange
     if (stdout === null || stderr === null) {
@@ -163,10 +173,11 @@ export class InteractiveShell {
   }
 
   async #endOf(cause: Cause, status: Status | null, stderr: OutputEnds): Promise<CommandEnd> {
-    if (cause === 'done' && status !== null) return { kind: 'exited', exitCode: status.exitCode }
+    const isOver = cause === 'done' || cause === 'ended'
+    if (isOver && status !== null) return { kind: 'exited', exitCode: status.exitCode }
     const { hasTaken } = this.#exchange
     if (cause === 'timed-out' && !hasTaken) return notReadyInTime
-    if (cause !== 'done' && cause !== 'ended') return { kind: cause }
+    if (!isOver) return { kind: cause }
     const { isSandbox } = this.#process
     return endOf(
       'ended',
@@ -216,14 +227,6 @@ export class InteractiveShell {
     this.#stderr.close()
     void Promise.all([this.#sending, this.#reading.cancel()]).then(() => closeSync(this.#socket))
   }
-}
-
-/** An interactive shell prints one each time that it is interrupted. */
-function withoutLastNewlines({ head, tail, bytes }: OutputEnds): OutputEnds {
-  const last = tail ?? head
-  const kept = last.replace(/\n+$/, '')
-  const counted = bytes - (last.length - kept.length)
-  return tail === null ? { head: kept, tail, bytes: counted } : { head, tail: kept, bytes: counted }
 }
 
 function spawn(kind: InteractiveKind) {
