@@ -16,7 +16,7 @@ export interface Native {
   /** Two connected sockets, with close-on-exec. */
   socketPair(): NativeResult<{ readonly ours: number; readonly theirs: number }>
   /** Sends one byte through a socket, and open files with it. */
-  sendFds(socket: number, fds: readonly number[]): NativeResult<undefined>
+  sendFds(socket: number, byte: number, fds: readonly number[]): NativeResult<undefined>
   /** Makes reads and writes wait, for all who share the open file. */
   setBlocking(fd: number): void
   openat2(
@@ -99,8 +99,8 @@ function load(): Native | null {
       if (libc.socketpair(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, ptr(ends)) !== 0) return failed()
       return { ok: true, value: { ours: ends[0] ?? -1, theirs: ends[1] ?? -1 } }
     },
-    sendFds(socket, fds) {
-      const byte = new Uint8Array([1])
+    sendFds(socket, value, fds) {
+      const byte = new Uint8Array([value])
       const vector = new BigUint64Array([BigInt(ptr(byte)), 1n])
       // A control message: its length, two words of what it is, and the descriptors; whole words of eight bytes.
       const control = new Int32Array(Math.ceil(fds.length / 2) * 2 + 4)

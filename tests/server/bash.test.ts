@@ -70,6 +70,13 @@ describe.skipIf(!hasBubblewrap)('bash in a sandbox', () => {
       expect([output.includes(part), metadata.exit_code]).toEqual([true, exitCode])
     })
 
+    test('and names their own lines', async () => {
+      await withSandbox()
+      const { output } = await bash(sandbox, 'true\nnosuch1\nif true; then\n  nosuch2\n  echo $LINENO\nfi')
+      expect(output).toStartWith('5\n')
+      expect(output).toContain('bash: line 2: nosuch1: command not found\nbash: line 4: nosuch2')
+    })
+
     test('and shows what they are: a syntax error is a result', async () => {
       await withSandbox()
       const { success, error, output } = await bash(sandbox, 'if then')

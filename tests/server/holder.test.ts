@@ -176,12 +176,12 @@ describe.skipIf(perl === null)('the program of a holder', () => {
   test('tells when it cannot make a sandbox, and ends when nobody wants more', async () => {
     const { control, sandbox, stdout, stderr } = ends()
     const numbers = Object.entries(holderCalls[process.arch] ?? {}).flat()
-    const argv = ['perl', '-we', holderProgram, 'slot_0', '4096', '', 'true', ...numbers.map(String)]
+    const argv = ['perl', '-we', holderProgram, 'slot_0', '4096', '', '', 'true', ...numbers.map(String)]
     // Whoever it is has no right to make namespaces.
     const nobody = process.geteuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
     const child = Bun.spawn(argv, { stdio: ['ignore', 'ignore', 'ignore', control.theirs], ...nobody })
     const fds = [stdout.writeFd, stderr.writeFd, stdout.readFd, sandbox.theirs]
-    expect(native()?.sendFds(control.ours, fds)).toMatchObject({ ok: true })
+    expect(native()?.sendFds(control.ours, 1, fds)).toMatchObject({ ok: true })
     for (const fd of [control.theirs, stdout.writeFd, stderr.writeFd, sandbox.theirs]) closeSync(fd)
     const said = await Promise.all([stderr.readFd, sandbox.ours].map((fd) => Bun.file(fd).text()))
     expect(said).toEqual(['sandbox: clone: Operation not permitted\n', 'exit 125\n'])

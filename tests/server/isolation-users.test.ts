@@ -61,7 +61,8 @@ describe('the command line of a sandbox', () => {
     const at = argv.indexOf('perl')
     expect(user).toEqual(owner)
     expect(argv.slice(at + 3, at + 6)).toEqual(['slot_7', '4096', closedProc.join(' ')])
-    expect(argv[at + 6]).toContain('ulimit')
+    expect(argv[at + 6]).toStartWith('4:0 ')
+    expect(argv[at + 7]).toContain('ulimit')
   })
 
   test('sees the data directory elsewhere when that user cannot reach it', () => {

@@ -250,7 +250,7 @@ describe.skipIf(!hasBubblewrap)('sandboxes that wait', () => {
 
   test('are ended from within: what is around them lives to tell it', async () => {
     const shells = new ReadyShells(isolation, { maxWaiting: 0, idleMs: 10_000 })
-    const { shell } = shells.take(places[0] ?? nowhere, false)
+    const { shell } = shells.take(places[0] ?? nowhere, false, 'true;')
     expect(await shell.ready).toBe(true)
     expect(await shell.kill()).toEqual({ exitCode: 137, signal: null })
     await shells.close()

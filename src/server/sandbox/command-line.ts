@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import type { Owner } from '../files/open-directory.ts'
 import { type BwrapSetup, bwrapArgs, closedProc, outerArgs } from './bwrap-args.ts'
 import { holderCalls, holderProgram } from './holder-program.ts'
-import { firstProcess, type ProcessLimits, shellScript } from './inside.ts'
+import { firstProcess, limitsWord, type ProcessLimits, shellScript } from './inside.ts'
 import type { Bubblewrap, Isolation } from './isolation.ts'
 
 /** Where a shell finds its filter; 3 is the command's. */
@@ -43,7 +43,14 @@ export function holderLine(isolation: Bubblewrap, place: Place, script: Script =
     .flat()
     .map(String)
   const closed = closedProc.join(' ')
-  const words = [basename(place.workspace), String(limits.tmpBytes), closed, script(limits), ...numbers]
+  const words = [
+    basename(place.workspace),
+    String(limits.tmpBytes),
+    closed,
+    limitsWord(limits),
+    script(limits),
+    ...numbers,
+  ]
   return inSandbox(isolation, place, (setup) => [...outerArgs(setup), 'perl', '-we', holderProgram, ...words])
 }
 

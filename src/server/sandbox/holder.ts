@@ -20,6 +20,10 @@ import {
 /** The kernel ends an inner sandbox in a moment; when it does not, all of the outer one goes. */
 const KILL_MS = 2_000
 
+/** What the holder is sent for each inner sandbox. */
+const SHELL_NOW = 1
+const SHELL_LATER = 2
+
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
 
 export class Holder {
@@ -53,12 +57,20 @@ export class Holder {
     })
   }
 
-  /** Makes an inner sandbox with these for its first process. Throws when the holder has ended. */
-  make(fds: ShellFds): ShellTree {
+  /**
+   * Makes an inner sandbox with these for its first process; `shellLater`: which waits for the command itself, and
+   * starts a shell when it needs one. Throws when the holder has ended.
+   */
+  make(fds: ShellFds, shellLater = false): ShellTree {
     const control = this.#control
     if (control === null) throw new Error('cannot make a sandbox: its holder has ended')
     const pair = openSocketPair()
-    const sent = native()?.sendFds(control, [fds.stdout, fds.stderr, fds.commands, pair.theirs])
+    const sent = native()?.sendFds(control, shellLater ? SHELL_LATER : SHELL_NOW, [
+      fds.stdout,
+      fds.stderr,
+      fds.commands,
+      pair.theirs,
+    ])
     closeSync(pair.theirs)
     // It has died, or does not listen: its end is told as that of the sandbox.
     if (sent?.ok !== true) void this.kill()

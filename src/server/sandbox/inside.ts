@@ -14,6 +14,12 @@ export const TOOK_MARK = 'T'
 
 export const STDIN_FOLLOWS = '+'
 
+/**
+ * Where no shell waits for the command, the first process does (first-process.pl): this line, for a shell that takes the
+ * command from there; or the length in bytes, a newline, and the words of a program, with NULs between them.
+ */
+export const SHELL_FOLLOWS = 'shell\n'
+
 /** Bounds of one call's processes. They are hard: a process without capabilities can only lower them. */
 export interface ProcessLimits {
   readonly processes: number
@@ -24,11 +30,24 @@ export interface ProcessLimits {
   readonly openFiles: number
 }
 
+function kib(bytes: number): number {
+  return Math.max(1, Math.floor(bytes / 1024))
+}
+
 /** The shell's words for the limits. Bash counts memory and files in KiB. */
 export function limitsScript(limits: ProcessLimits): string {
-  const kib = (bytes: number) => Math.max(1, Math.floor(bytes / 1024))
   const { processes, memoryBytes, fileBytes, openFiles } = limits
   return `ulimit -c 0 -u ${processes} -v ${kib(memoryBytes)} -f ${kib(fileBytes)} -n ${openFiles} || exit 125`
+}
+
+/** The kernel's numbers for them, with their values: what the shell's words come to. */
+export function limitsWord({ processes, memoryBytes, fileBytes, openFiles }: ProcessLimits): string {
+  const [core, fsize, nproc, nofile, as] = [4, 1, 6, 7, 9]
+  const whole = (bytes: number) => kib(bytes) * 1024
+  return [
+    `${core}:0 ${nproc}:${processes} ${nofile}:${openFiles}`,
+    `${as}:${whole(memoryBytes)} ${fsize}:${whole(fileBytes)}`,
+  ].join(' ')
 }
 
 /** The words of a sandbox's shell before all others; without a sandbox there are none. */
@@ -49,7 +68,7 @@ export function sandboxedScript(limits: ProcessLimits | null): readonly string[]
 export function shellScript(limits: ProcessLimits | null): string {
   return [
     ...sandboxedScript(limits),
-    `printf ${READY_MARK}`,
+    `shift || printf ${READY_MARK}`,
     `read -r <&${COMMAND_FD} || exit 125`,
     'BASH_EXECUTION_STRING=',
     // -N reads whole blocks from a pipe; other ways read single bytes, or fork.
@@ -58,9 +77,10 @@ export function shellScript(limits: ProcessLimits | null): string {
     'unset REPLY',
     `printf ${TOOK_MARK}`,
     `exec ${COMMAND_FD}<&-`,
-    ...programInPlace,
+    programInPlace,
     'eval "$BASH_EXECUTION_STRING"',
-  ].join('\n')
+    // In one line, so that the command's errors name its own lines.
+  ].join('; ')
 }
 
 const firstWord = `\${BASH_EXECUTION_STRING%% *}`
@@ -69,13 +89,10 @@ const firstWord = `\${BASH_EXECUTION_STRING%% *}`
  * A program with plain arguments takes the shell's place, as with `bash -c`; `eval` would fork for it. Only what is found
  * on the PATH is among BASH_CMDS: no builtin, nothing that is missing. `time` is a program and a word of the shell.
  */
-const programInPlace = [
-  'case $BASH_EXECUTION_STRING in',
-  '*[!A-Za-z0-9_./:@%+,\\ -]* | [!A-Za-z0-9]* | "" | time | time\\ *) ;;',
-  `*) hash -- "${firstWord}" 2> /dev/null`,
-  `[[ ! -v BASH_CMDS[${firstWord}] ]] || exec $BASH_EXECUTION_STRING ;;`,
-  'esac',
-]
+const programInPlace =
+  'case $BASH_EXECUTION_STRING in *[!A-Za-z0-9_./:@%+,\\ -]* | [!A-Za-z0-9]* | "" | time | time\\ *) ;; ' +
+  `*) hash -- "${firstWord}" 2> /dev/null; ` +
+  `[[ ! -v BASH_CMDS[${firstWord}] ]] || exec $BASH_EXECUTION_STRING ;; esac`
 
 /** Becomes a shell for a person, or a model, at a terminal. Its history is not kept in the workspace. */
 export function terminalScript(limits: ProcessLimits | null): string {

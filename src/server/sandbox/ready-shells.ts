@@ -7,6 +7,7 @@ import type { Tell } from '../operation/events.ts'
 import type { Place } from './command-line.ts'
 import type { Holder } from './holder.ts'
 import type { Isolation } from './isolation.ts'
+import { programOf } from './plain-program.ts'
 import { newReadySlot, pauseAfter, type ReadySlot, type Waiting } from './ready-slot.ts'
 import { Refills } from './refills.ts'
 import { Shell } from './shell.ts'
@@ -60,9 +61,11 @@ export class ReadyShells {
     this.#options = isolation.kind === 'none' ? { ...options, maxWaiting: 0 } : options
   }
 
-  /** The slot's waiting sandbox, or a new one. Throws when nothing can be spawned. */
-  take(place: Place, network: boolean): Taken {
+  /** The slot's waiting sandbox, or a new one, for this command. Throws when nothing can be spawned. */
+  take(place: Place, network: boolean, command: string): Taken {
     const record = this.#recordOf(place)
+    // Known of a sandbox that is made now, and likely of the next.
+    record.shellLater = programOf(command) !== null
     const taken = this.#take(record, place, network)
     const { ended } = taken.shell
     record.isBusy = true
@@ -165,11 +168,11 @@ export class ReadyShells {
     await Promise.all([...this.#holders].map((holder) => holder.ended))
   }
 
-  #start({ holder }: ReadySlot, place: Place, network: boolean, opensHolder: boolean): Shell {
+  #start({ holder, shellLater }: ReadySlot, place: Place, network: boolean, opensHolder: boolean): Shell {
     let shell: Shell
     try {
       if (opensHolder && !network) holder.open(place)
-      shell = new Shell(this.#isolation, place, network, network ? null : holder.of(place))
+      shell = new Shell(this.#isolation, place, network, network ? null : holder.of(place), shellLater)
     } catch (thrown) {
       this.#failed(describeThrown(thrown))
       throw thrown

@@ -27,10 +27,12 @@ export interface ReadySlot {
   wasReset: boolean
   expectsReset: boolean
   network: boolean
+  /** The last command was a program that needed no shell: none is started for the next one before it is there. */
+  shellLater: boolean
 }
 
 export function newReadySlot(holder: SlotHolder): ReadySlot {
-  const used = { wasMissed: false, wasReset: false, expectsReset: false, network: false }
+  const used = { wasMissed: false, wasReset: false, expectsReset: false, network: false, shellLater: false }
   return { holder, waiting: null, later: null, failures: 0, isBusy: false, ...used }
 }
 

@@ -63,7 +63,7 @@ async function runOnce(
 ): Promise<CommandOutcome & { readonly hadWaited: boolean }> {
   let taken: Taken
   try {
-    taken = shells.take(place, network)
+    taken = shells.take(place, network, command)
   } catch (thrown) {
     const end = { kind: 'not-started', reason: describeThrown(thrown) } as const
     return { end, stdout: noOutput, stderr: noOutput, durationMs: 0, hadWaited: false }

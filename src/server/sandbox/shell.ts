@@ -10,8 +10,9 @@ import {
 } from './collect-output.ts'
 import type { Place } from './command-line.ts'
 import type { Holder } from './holder.ts'
-import { READY_MARK, STDIN_FOLLOWS, shellScript, TOOK_MARK } from './inside.ts'
+import { READY_MARK, SHELL_FOLLOWS, STDIN_FOLLOWS, shellScript, TOOK_MARK } from './inside.ts'
 import type { Isolation } from './isolation.ts'
+import { programOf } from './plain-program.ts'
 import {
   failureOf,
   openOutputPipe,
@@ -58,15 +59,21 @@ export class Shell {
   readonly #early: Uint8Array[] = []
   #isReady = false
   #hasTaken = false
+  readonly #shellLater: boolean
 
-  /** In an inner sandbox, when there is a `holder` to make it. Throws when nothing can be spawned. */
+  /**
+   * In an inner sandbox, when there is a `holder` to make it; `shellLater`: no shell is started there before the command
+   * has come, which may be a program that needs none. Throws when nothing can be spawned.
+   */
   constructor(
     isolation: Isolation,
     place: Place,
     readonly network: boolean,
     holder: Pick<Holder, 'make'> | null = null,
+    shellLater = false,
   ) {
-    const spawned = spawn({ isolation, place, network, script: shellScript }, holder)
+    this.#shellLater = shellLater && holder !== null
+    const spawned = spawn({ isolation, place, network, script: shellScript }, holder, this.#shellLater)
     this.#process = spawned.process
     this.isSandbox = this.#process.isSandbox
     this.ready = this.#becomesReady.promise
@@ -115,7 +122,7 @@ export class Shell {
   give(command: string, { stdin, onOutput, onTaken }: CommandInput = {}): void {
     this.#onOutput = onOutput
     this.#onTaken = onTaken
-    const message = commandMessage(command, stdin)
+    const message = (this.#shellLater ? lateMessage : commandMessage)(command, stdin)
     // Not before it waits for one: a sandbox that is still being made outlives a server that dies now, and would run it.
     void this.ready.then(() => this.#send(message))
   }
@@ -182,13 +189,13 @@ interface Fds {
   readonly commandFd: number
 }
 
-function spawn(kind: ShellKind, holder: Pick<Holder, 'make'> | null): Fds {
+function spawn(kind: ShellKind, holder: Pick<Holder, 'make'> | null, shellLater: boolean): Fds {
   using ends = new DisposableStack()
   const [out, err, command] = [openOutputPipe(kind.place), openOutputPipe(kind.place), openPipe()]
   for (const fd of [out.writeFd, err.writeFd, command.readFd]) ends.defer(() => closeSync(fd))
   const fds = { stdout: out.writeFd, stderr: err.writeFd, commands: command.readFd }
   try {
-    const process = holder?.make(fds) ?? new ShellProcess(kind, fds)
+    const process = holder?.make(fds, shellLater) ?? new ShellProcess(kind, fds)
     return { process, stdoutFd: out.readFd, stderrFd: err.readFd, commandFd: command.writeFd }
   } catch (thrown) {
     for (const fd of [out.readFd, err.readFd, command.writeFd]) closeSync(fd)
@@ -200,6 +207,14 @@ function commandMessage(command: string, stdin: string | undefined): Buffer {
   const bytes = Buffer.from(command)
   const mark = stdin === undefined ? '' : STDIN_FOLLOWS
   return Buffer.concat([Buffer.from(`${bytes.length}${mark}\n`), bytes, Buffer.from(stdin ?? '')])
+}
+
+/** The same where no shell has been started yet: first comes whether one is to. */
+function lateMessage(command: string, stdin: string | undefined): Buffer {
+  const program = stdin === undefined ? programOf(command) : null
+  if (program === null) return Buffer.concat([Buffer.from(SHELL_FOLLOWS), commandMessage(command, stdin)])
+  const words = program.join('\0')
+  return Buffer.from(`${words.length}\n${words}`)
 }
 
 /** Waits for the reader without a thread: a command may never read its stdin. Closes the pipe. */

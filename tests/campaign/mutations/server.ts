@@ -82,6 +82,22 @@ export const serverMutations: readonly Mutation[] = [
     needs: 'bubblewrap',
   },
   {
+    mechanism: 'half a command is not run, without a shell',
+    file: 'src/server/sandbox/first-process.pl',
+    find: '$count > 0 or syscall($number{exit_group}, 125)',
+    replace: '$count > 0 or return $read',
+    tests: ['tests/server/plain-program.test.ts', '-t', 'that is cut'],
+    needs: 'bubblewrap',
+  },
+  {
+    mechanism: 'programs are limited, without a shell',
+    file: 'src/server/sandbox/first-process.pl',
+    find: ' for @limiting;',
+    replace: ' for ();',
+    tests: ['tests/server/plain-program.test.ts', '-t', 'limits'],
+    needs: 'bubblewrap',
+  },
+  {
     mechanism: 'head and tail of an output are kept, not all',
     file: 'src/server/sandbox/collect-output.ts',
     find: 'chunk.subarray(0, this.maxHeadBytes - this.#headBytes)',
@@ -199,7 +215,7 @@ export const serverMutations: readonly Mutation[] = [
   },
   {
     mechanism: '/tmp has a size',
-    file: 'src/server/sandbox/holder.pl',
+    file: 'src/server/sandbox/first-process.pl',
     find: 'my $private = "size=$tmp_bytes";',
     replace: 'my $private = "";',
     tests: ['tests/server/limits.test.ts', '-t', 'of /tmp'],
@@ -260,7 +276,7 @@ export const serverMutations: readonly Mutation[] = [
   },
   {
     mechanism: 'the first process of a sandbox has no capability',
-    file: 'src/server/sandbox/holder.pl',
+    file: 'src/server/sandbox/first-process.pl',
     find: '    [ capset => pack(\'L l\', CAPABILITIES, 0), "\\0" x 24 ],\n',
     replace: '',
     tests: ['tests/server/both-makers.test.ts', '-t', 'the first one neither'],
