@@ -24,7 +24,7 @@ export interface BashStatefulArgs {
 
 /** Arguments of `read_file`. */
 export interface ReadFileArgs {
-  /** Relative to the workspace. */
+  /** Relative to the workspace; on our server also as a command sees it: `/workspace/…`. */
   readonly path: string
 }
 

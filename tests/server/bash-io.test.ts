@@ -73,6 +73,8 @@ describe.each([...kinds])('bash with isolation %s', (isolation) => {
     const at = (cwd: string) => execute(sandbox, 'bash', { command: 'basename "$PWD"', cwd })
     expect((await at("a 'b")).output).toBe("a 'b")
     expect((await at('.')).success).toBe(true)
+    expect((await at("/workspace/a 'b/")).output).toBe("a 'b")
+    expect((await at('/workspace')).output).toBe((await at('.')).output)
     expect((await at('missing')).error).toBe('File not found: missing')
     expect((await at('file')).error).toBe('Not a directory: file')
     for (const cwd of ['..', '/', 'out']) {

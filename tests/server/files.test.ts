@@ -90,6 +90,32 @@ test('a path that goes up and down again is found while others rename: the kerne
   expect([failures.length, failures[0]]).toEqual([0, undefined])
 })
 
+test('paths may be absolute, as a command sees its workspace', async () => {
+  const { sandbox, workspace } = await withTraps()
+  for (const root of ['/workspace', workspace]) {
+    const at = (name: string) => `${root}/${name}`
+    const { output } = await execute(sandbox, 'write_file', { path: at('new/file'), content: root })
+    expect(output).toStartWith('Successfully wrote')
+    expect(readFileSync(join(workspace, 'new/file'), 'utf8')).toBe(root)
+    expect((await execute(sandbox, 'read_file', { path: at('/new//file') })).output).toBe(root)
+    for (const path of [root, at(''), at('new')]) {
+      const list = await post(sandbox, '/artifacts/list', { slot_id: 'slot_0', path, recursive: true })
+      expect(JSON.stringify(await list.json())).toContain('"new/file"')
+    }
+    for (const path of [
+      at('../secret'),
+      at('up/secret'),
+      at('absolute'),
+      `${root}0`,
+      at('magic/etc/passwd'),
+    ]) {
+      const read = await execute(sandbox, 'read_file', { path })
+      const write = await execute(sandbox, 'write_file', { path, content: 'evil' })
+      expect([path, read.error, write.error]).toEqual([path, outside, outside])
+    }
+  }
+})
+
 describe('paths that lead outside', () => {
   test('are refused by read_file, write_file and the artifact routes', async () => {
     const { sandbox, secret } = await withTraps()

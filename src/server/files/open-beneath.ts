@@ -36,11 +36,25 @@ export interface Opened {
   [Symbol.dispose](): void
 }
 
-/** Opens `path`, relative to the directory `root`; throws a PathError when it leads outside, or nowhere. */
-export function openBeneath(root: string, path: string, purpose: OpenFor): Opened {
-  if (path.startsWith('/')) throw pathError('EXDEV', path)
+/** Opens `path` in the directory `root`; throws a PathError when it leads outside, or nowhere. */
+export function openBeneath(root: string, whole: string, purpose: OpenFor): Opened {
+  const path = relativeTo(root, whole)
   refuseTooLong(root, path)
   return openByKernel(root, path, purpose) ?? openByRealPath(root, path, purpose)
+}
+
+/** The workspace, as a command in a sandbox sees it. */
+const SEEN_INSIDE = '/workspace'
+
+/**
+ * `path` as it is from `root`: what a command sees of the workspace, and so what a model writes, is absolute. All other
+ * absolute paths lead outside. What lies behind a relative one is for the kernel to say.
+ */
+export function relativeTo(root: string, path: string): string {
+  if (!path.startsWith('/')) return path
+  const seen = [SEEN_INSIDE, root].find((name) => path === name || path.startsWith(`${name}/`))
+  if (seen === undefined) throw pathError('EXDEV', path)
+  return path.slice(seen.length).replace(/^\/+/, '') || '.'
 }
 
 /** As directories may be written. Not by a regular expression: those take hours for a million slashes before an `x`. */

@@ -15,7 +15,13 @@ import {
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Opened, openBeneath, refuseTooLong, withoutTrailingSlashes } from './open-beneath.ts'
+import {
+  type Opened,
+  openBeneath,
+  refuseTooLong,
+  relativeTo,
+  withoutTrailingSlashes,
+} from './open-beneath.ts'
 import { type Owner, openDirectory } from './open-directory.ts'
 import { errorCode, fromFsError, pathError } from './path-error.ts'
 
@@ -94,8 +100,7 @@ async function placeFor(root: string, path: string, owner: Owner | null): Promis
 
 /** A symlink is written through, as far as it stays inside: what it names is replaced, or made. */
 async function findPlace(root: string, path: string, owner: Owner | null): Promise<Place> {
-  if (path.startsWith('/')) throw pathError('EXDEV', path)
-  let at = withoutTrailingSlashes(path)
+  let at = withoutTrailingSlashes(relativeTo(root, path))
   for (let hops = 0; hops < MAX_SYMLINKS; hops++) {
     const [directory, name] = split(at)
     if (name === '' || name === '.' || name === '..') refuseDirectory(root, at, path)

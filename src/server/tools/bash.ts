@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { baseLimits } from '../../protocol/routes.ts'
 import type { CommandOutcome } from '../sandbox/run-command.ts'
-import { checkDirectory, environment, signalOf, withSettings } from './command-settings.ts'
+import { checkedDirectory, environment, signalOf, withSettings } from './command-settings.ts'
 import { combinedOutput, headAndTail, isDropped, pythonFloat } from './text.ts'
 import {
   defineTool,
@@ -31,11 +31,11 @@ export const bash = defineTool(bashArgs, (args, context) =>
         'require_sandbox was asked for, but this server runs without a sandbox (isolation "none")',
       )
     }
-    if (args.cwd !== undefined) checkDirectory(context.workspace, args.cwd)
+    const cwd = args.cwd === undefined ? undefined : checkedDirectory(context.workspace, args.cwd)
     const { timeoutS, onOutput } = context
     const network = args.allow_network && context.network
     const outcome = await context.runCommand({
-      command: withSettings(args.command, args),
+      command: withSettings(args.command, { env: args.env, cwd }),
       timeoutMs: timeoutS * 1000,
       network,
       stdin: args.stdin,

@@ -3,7 +3,7 @@
 import { fstatSync } from 'node:fs'
 import { constants } from 'node:os'
 import * as v from 'valibot'
-import { openBeneath } from '../files/open-beneath.ts'
+import { openBeneath, relativeTo } from '../files/open-beneath.ts'
 import { pathError } from '../files/path-error.ts'
 import { withoutNul } from './tool.ts'
 
@@ -37,10 +37,11 @@ function quoted(text: string): string {
   return `$'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\n', '\\n')}'`
 }
 
-/** Throws a PathError when `cwd` is no directory of the workspace. */
-export function checkDirectory(workspace: string, cwd: string): void {
+/** `cwd` from the workspace; throws a PathError when it is no directory of it. */
+export function checkedDirectory(workspace: string, cwd: string): string {
   using directory = openBeneath(workspace, cwd, 'look')
   if (!fstatSync(directory.fd).isDirectory()) throw pathError('ENOTDIR', cwd)
+  return relativeTo(workspace, cwd)
 }
 
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
