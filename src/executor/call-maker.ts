@@ -3,13 +3,14 @@ import { type Lane, laneOf } from '../batching/lanes.ts'
 import { SandboxUsageError } from '../errors.ts'
 import type { Send, SendOptions } from './artifacts.ts'
 import { checkedArgs, checkedTool } from './batch-items.ts'
+import { BesideSlot } from './beside-slot.ts'
 import { aloneRequest, byteLength, ExecutionCall, needsOf, RawCall, toolBody } from './calls.ts'
 import type { Core } from './core.ts'
 import type { SendFile } from './files.ts'
 import { LiveOutput } from './live-output.ts'
 import { type CheckedExecuteOptions, checkedExecuteOptions } from './options.ts'
+import type { CallSlot } from './pending-call.ts'
 import { runnerOf, type Slot, type SlotDoor } from './slot.ts'
-import type { SlotRunner } from './slot-runner.ts'
 
 /** Fills in what was not asked for. */
 export class CallMaker {
@@ -99,18 +100,20 @@ export class CallMaker {
     }
   }
 
-  /** Submits file calls to the slot. */
+  /** Submits file calls to the slot; the rest of a download, during which the slot has gone on, waits for nothing there. */
   fileSender(slot: Slot): SendFile {
     const runner = runnerOf(slot, this.#door)
+    const beside = new BesideSlot(runner, this.#core)
     return (file, options) => {
-      const parts = this.#aloneParts(runner, file.method === 'PUT' ? 'upload' : 'download', options)
+      const way = file.rest === undefined ? runner : beside
+      const parts = this.#aloneParts(way, file.method === 'PUT' ? 'upload' : 'download', options)
       const call = new RawCall(aloneRequest({ ...parts, route: '/files', file }, { path: file.path }))
       this.#core.submit(call)
       return call.promise
     }
   }
 
-  #aloneParts(slot: SlotRunner, tool: string, { timeoutMs = this.timeoutMs, signal }: SendOptions) {
+  #aloneParts(slot: CallSlot, tool: string, { timeoutMs = this.timeoutMs, signal }: SendOptions) {
     return {
       slot,
       tool,

@@ -10,5 +10,7 @@ export class FileAnswer {
     /** Of the whole file, in hexadecimal: its ETag. */
     readonly sha256: string | null,
     readonly body: ReadableStream<Uint8Array<ArrayBuffer>>,
+    /** The content's first byte in the file. */
+    readonly from: number,
   ) {}
 }

@@ -4,7 +4,7 @@ import type { Failed } from '../batching/settlement.ts'
 import type { Streamed, Transport } from '../ports/transport.ts'
 import { readBounded } from '../protocol/read-bounded.ts'
 import { filesRoute } from '../protocol/routes.ts'
-import { verdictOn } from '../retrying/verdict.ts'
+import { verdictOn, verdictOnRead } from '../retrying/verdict.ts'
 import type { Delivery } from './delivery.ts'
 import { FileAnswer } from './file-answer.ts'
 import type { FileRequest } from './pending-call.ts'
@@ -21,12 +21,13 @@ export async function deliverFile(transport: Transport, addr: string, post: Post
   const route = file && filesRoute(call.slot.slotId, file.path)
   if (transport.stream === undefined || file === undefined || route === undefined)
     throw new TypeError('There is no file to send')
-  const { method, body } = file
+  const { method, body, rest } = file
   const streamed = await transport.stream({
     method,
     url: addr + route,
     signal: post.signal,
     ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/octet-stream' } }),
+    ...(rest === undefined ? {} : { headers: { range: `bytes=${rest.bytes}-`, 'if-range': rest.etag } }),
   })
   if (streamed.kind !== 'ok') return failedDelivery(file, streamed)
   const answer = answerOf(streamed)
@@ -39,7 +40,7 @@ function failedDelivery(file: FileRequest, streamed: Exclude<Streamed, { kind: '
     const { body, status } = streamed
     return { kind: 'delivered', settlements: [{ kind: 'answered', status, value: body }] }
   }
-  const verdict = verdictOn(streamed)
+  const verdict = file.method === 'GET' ? verdictOnRead(streamed) : verdictOn(streamed)
   // What has been read of a stream cannot be sent again.
   if (verdict.kind === 'settle' || file.body instanceof ReadableStream) return settled(verdict.failure)
   return verdict
@@ -54,5 +55,6 @@ function answerOf({ headers, body }: Extract<Streamed, { kind: 'ok' }>): FileAns
   const told = headers.get('x-file-size') ?? length ?? ''
   const size = /^\d+$/.test(told) ? Number(told) : null
   const sha256 = /^"([\da-f]{64})"$/.exec(headers.get('etag') ?? '')?.[1] ?? null
-  return new FileAnswer(size, sha256, body)
+  const from = /^bytes (\d+)-/.exec(headers.get('content-range') ?? '')?.[1] ?? '0'
+  return new FileAnswer(size, sha256, body, Number(from))
 }

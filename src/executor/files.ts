@@ -38,8 +38,9 @@ export interface DownloadResult extends ArtifactOutcome {
   /** What the server says of the whole file, in hexadecimal. */
   readonly sha256: string | null
   /**
-   * The content; empty without `success`. Read it to its end, or cancel it. It fails with a `SandboxError` (`content`)
-   * when it was cut, when nothing came for `timeoutMs`, or when, at its end, its SHA-256 is not the server's.
+   * The content; empty without `success`. Read it to its end, or cancel it. Where it is cut, or nothing comes for
+   * `timeoutMs`, the rest is asked for, `retry.attempts` requests in all. It fails with a `SandboxError` (`content`) when
+   * those are spent, when the file has changed meanwhile, or when, at its end, its SHA-256 is not the server's.
    */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>
 }
@@ -81,11 +82,18 @@ export async function upload(
   })
 }
 
+/** What a download gets that says nothing of it. */
+export interface DownloadDefaults {
+  readonly timeoutMs: number
+  /** Times that the server may be asked for it, the first included. */
+  readonly attempts: number
+}
+
 export async function download(
   send: SendFile,
   path: unknown,
   given: unknown,
-  stallMs: number,
+  defaults: DownloadDefaults,
 ): Promise<DownloadResult> {
   const options = checked(fileOptions, given, 'download options')
   const wanted = checkedPath(path)
@@ -95,13 +103,34 @@ export async function download(
   if (!outcome.success || answer === undefined) {
     return Object.freeze({ ...outcome, path: wanted, fileSize: null, sha256: null, body: emptyBody() })
   }
+  const { sha256, size } = answer
   const body = verifiedBody(answer.body, {
     path: wanted,
-    sha256: answer.sha256,
-    stallMs: options.timeoutMs ?? stallMs,
+    size,
+    sha256,
+    stallMs: options.timeoutMs ?? defaults.timeoutMs,
     signal: options.signal,
+    // Without a hash nobody could tell whether the rest is of the same file.
+    attempts: sha256 === null ? 1 : defaults.attempts,
+    rest: async (bytes) => {
+      const file = { method: 'GET', path: wanted, rest: { bytes, etag: `"${sha256}"` } } as const
+      return restOf(await send(file, defined(options)), bytes, sha256)
+    },
   })
-  return Object.freeze({ ...outcome, path: wanted, fileSize: answer.size, sha256: answer.sha256, body })
+  return Object.freeze({ ...outcome, path: wanted, fileSize: size, sha256, body })
+}
+
+/** The rest of a file, when it is that; or why it is not. */
+async function restOf(
+  raw: Raw,
+  bytes: number,
+  sha256: string | null,
+): Promise<DownloadResult['body'] | string> {
+  const rest = answerOf(raw)
+  if (rest === undefined) return artifactOutcome(raw.settlement, raw.attempts).error ?? 'no file came'
+  if (rest.from === bytes && rest.sha256 === sha256) return rest.body
+  await rest.body.cancel()
+  return rest.sha256 === sha256 ? 'the server gave another part of it' : 'the file has changed'
 }
 
 function answerOf({ settlement }: Raw): FileAnswer | undefined {

@@ -54,6 +54,8 @@ export interface FileRequest {
   /** Relative to the workspace. */
   readonly path: string
   readonly body?: StreamBody
+  /** Only what follows so many bytes of the content with this ETag. */
+  readonly rest?: { readonly bytes: number; readonly etag: string }
 }
 
 /** What a call is made of. */

@@ -163,10 +163,13 @@ export class SandboxExecutor implements SlotDoor, AsyncDisposable {
 
   /**
    * Reads a file of the slot's workspace, of any size, after the call that runs there; the slot goes on when the content
-   * has begun to come. Extended servers. `timeoutMs` is for its beginning, and for each pause on the way.
+   * has begun to come. Extended servers. `timeoutMs` is for its beginning, and for each pause on the way. Where it is cut,
+   * the rest is asked for, if the file is still the same: `retry.attempts` requests in all.
    */
   async download(slot: Slot, path: string, given: options.CallOptions = {}): Promise<files.DownloadResult> {
-    return files.download(this.#calls.fileSender(slot), path, given, this.#maker.timeoutMs)
+    const { timeoutMs } = this.#maker
+    const { attempts } = this.#core.retry
+    return files.download(this.#calls.fileSender(slot), path, given, { timeoutMs, attempts })
   }
 
   /** Whether the container answers `GET /health` with 200 and status `ok` within `timeoutMs` (5,000). */

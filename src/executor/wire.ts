@@ -11,7 +11,7 @@ import {
 } from '../protocol/artifacts.ts'
 import { batchResponse } from '../protocol/batch.ts'
 import { executionResponse } from '../protocol/execution.ts'
-import { verdictOn } from '../retrying/verdict.ts'
+import { verdictOn, verdictOnRead } from '../retrying/verdict.ts'
 import type { Delivery } from './delivery.ts'
 import { deliverFile } from './file-wire.ts'
 import type { Post } from './post.ts'
@@ -87,10 +87,11 @@ function delivery<T>(
   post: Post,
   exchange: Exchange<T>,
   match: (value: T, status: number) => Settlement[],
+  judge = verdictOn,
 ): Delivery {
   if (exchange.kind === 'ok')
     return { kind: 'delivered', settlements: match(exchange.value, exchange.status) }
-  const verdict = verdictOn(exchange)
+  const verdict = judge(exchange)
   if (verdict.kind !== 'settle') return verdict
   const { failure } = verdict
   return { kind: 'delivered', settlements: post.calls.map(() => failure), failure }
@@ -98,7 +99,7 @@ function delivery<T>(
 
 const refusal = v.object({ success: v.literal(false), error: v.string() })
 
-/** The artifact routes say what is wrong with a status and a body: that is an answer too. */
+/** The artifact routes say what is wrong with a status and a body: that is an answer too. They read, and may be asked again. */
 async function artifactDelivery<T>(
   transport: Transport,
   post: Post,
@@ -111,5 +112,5 @@ async function artifactDelivery<T>(
     const parsed = v.safeParse(request.schema, exchange.body)
     if (parsed.success) return { kind: 'delivered', settlements: answered(parsed.output, exchange.status) }
   }
-  return delivery(post, exchange, answered)
+  return delivery(post, exchange, answered, verdictOnRead)
 }

@@ -56,6 +56,13 @@ export function verdictOnStream(streamed: Exclude<Streamed, { kind: 'ok' }>): Ve
   return { kind: 'again', failure: verdict.failure, ...(pauseMs === undefined ? {} : { pauseMs }) }
 }
 
+/** The verdict on a request that changes nothing: whatever cut it, it may be sent again. */
+export function verdictOnRead(exchange: FailedExchange): Verdict {
+  const verdict = verdictOn(exchange)
+  const isCut = exchange.kind === 'broken' || (exchange.kind === 'bad-response' && exchange.isCut === true)
+  return isCut && verdict.kind === 'settle' ? { kind: 'again', failure: verdict.failure } : verdict
+}
+
 function onHttpError(exchange: Extract<FailedExchange, { kind: 'http-error' }>): Verdict {
   const { status, retryAfterMs } = exchange
   const message = `HTTP ${status}: ${exchange.message}`

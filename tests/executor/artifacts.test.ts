@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { artifactBytes, SandboxUsageError } from '../../mod.ts'
-import { scripted, settled } from '../support/scripted-container.ts'
+import { type ReceivedPost, scripted, settled } from '../support/scripted-container.ts'
 import { the } from '../support/the.ts'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
@@ -80,15 +80,41 @@ describe('readArtifact', () => {
     const { script, slot } = start()
     await using _ = script
     const reading = slot.artifacts.read('q')
-    await settled()
-    the(script.posts[0]).fail(new Error('cut'))
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      await settled()
+      the(script.posts[attempt]).fail(new Error('cut'))
+      await settled()
+      script.clock.increment(5_000)
+    }
     const result = await reading
     expect(result).toMatchObject({
       success: false,
-      error: 'cut',
-      failure: { code: 'unreachable', attempts: 1 },
+      error: 'Failed after 3 attempts: cut',
+      failure: { code: 'unreachable', attempts: 3 },
     })
     expect('httpStatus' in result).toBe(false)
+  })
+
+  test.each([
+    ['before it began', (post: ReceivedPost) => post.fail(new Error('reset'))],
+    [
+      'on the way',
+      (post: ReceivedPost) => {
+        const start = (controller: ReadableStreamDefaultController) => controller.error(new Error('reset'))
+        post.answer(new Response(new ReadableStream({ start })))
+      },
+    ],
+  ])('asks a base server again for an answer that was cut %s: reading changes nothing', async (_, cut) => {
+    const { script, slot } = start()
+    await using _script = script
+    const reading = slot.artifacts.list()
+    await settled()
+    cut(the(script.posts[0]))
+    await settled()
+    script.clock.increment(5_000)
+    await settled()
+    the(script.posts[1]).answer(Response.json({ success: true, entries: [], truncated: false }))
+    expect(await reading).toMatchObject({ success: true, entries: [] })
   })
 })
 

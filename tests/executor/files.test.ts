@@ -29,11 +29,11 @@ function pieces(): ReadableStream<Uint8Array<ArrayBuffer>> {
 }
 
 /** An executor whose container answers file requests as the test says. */
-function answering(answer: Fetch) {
+function answering(answer: Fetch, attempts = 3) {
   const transport = createMemoryTransport((request) =>
     new URL(request.url).pathname === '/health' ? Promise.resolve(extendedHealth()) : answer(request),
   )
-  const executor = new SandboxExecutor({ transport })
+  const executor = new SandboxExecutor({ transport, retry: { attempts, delayMs: 1 } })
   return {
     slot: executor.slots('one:1', 1)[0],
     [Symbol.asyncDispose]: () => executor.close({ graceMs: 0 }),
@@ -143,7 +143,7 @@ describe('what is not as it was sent', () => {
     expect(up.error).toContain(`the server has ${'0'.repeat(64)}`)
   })
 
-  test('a download that is altered fails at its end, one that is cut where it is cut', async () => {
+  test('a download that is altered fails at its end, one that is cut, and has no ETag, where it is cut', async () => {
     const etag = `"${hash(content)}"`
     await using altered = answering(async () => new Response('other', { headers: { etag } }))
     const reading = new Response((await altered.slot.download('x')).body).text()
@@ -160,7 +160,6 @@ describe('what is not as it was sent', () => {
             start: (controller) => controller.enqueue(content.slice(0, 5)),
             pull: (controller) => controller.error(new Error('reset')),
           }),
-          { headers: { etag } },
         ),
     )
     const cutReading = new Response((await cut.slot.download('x')).body).text()
@@ -175,6 +174,187 @@ describe('what is not as it was sent', () => {
     const text = await new Response(body).text().catch((thrown: unknown) => String(thrown))
     expect(text).toContain('nothing came for 20 ms after 5 bytes')
   })
+})
+
+/** `part` of the content in pieces, then an error or, with a `cut` of null, the end. */
+function cutBody(part: Uint8Array<ArrayBuffer>, cut: Error | null) {
+  let at = 0
+  return new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      pull: (controller) => {
+        if (at < part.length) controller.enqueue(part.slice(at, at + 50_000))
+        else if (cut === null) controller.close()
+        else controller.error(cut)
+        at += 50_000
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** A container with the content, which cuts each of its answers after so many bytes. */
+function cutting(cuts: readonly number[], size: number | null = content.length) {
+  const asked: (string | null)[] = []
+  const left = [...cuts]
+  const answer = async ({ headers }: Request) => {
+    const range = headers.get('range')
+    asked.push(range)
+    if (range !== null) expect(headers.get('if-range')).toBe(`"${hash(content)}"`)
+    const from = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0)
+    const cut = left.shift()
+    const part = content.slice(from, cut === undefined ? undefined : from + cut)
+    return new Response(cutBody(part, cut === undefined ? null : new Error('reset')), {
+      status: range === null ? 200 : 206,
+      headers: {
+        etag: `"${hash(content)}"`,
+        ...(size === null ? {} : { 'x-file-size': String(size) }),
+        ...(range === null
+          ? {}
+          : { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` }),
+      },
+    })
+  }
+  return { asked, answer }
+}
+
+const failing = (body: ReadableStream) =>
+  new Response(body).bytes().catch((thrown: unknown) => String(thrown))
+
+describe('a download that is cut', () => {
+  test('is taken up where it was cut', async () => {
+    const { asked, answer } = cutting([100_000, 70_000])
+    await using script = answering(answer)
+    const { body } = await script.slot.download('x')
+    expect(await new Response(body).bytes()).toEqual(content)
+    expect(asked).toEqual([null, 'bytes=100000-', 'bytes=170000-'])
+  })
+
+  test('is taken up while the slot runs its next call', async () => {
+    await using server = startExtendedServer({ run: () => Promise.withResolvers<object>().promise })
+    const { answer } = cutting([100_000])
+    const transport = createMemoryTransport((request) =>
+      request.url.includes('/files/') ? answer(request) : server.handler(request),
+    )
+    const executor = new SandboxExecutor({ transport })
+    const [slot] = executor.slots('one:1', 1)
+    const { body } = await slot.download('x')
+    const running = slot.bash('x')
+    expect(await new Response(body).bytes()).toEqual(content)
+    expect(slot.state).toBe('executing')
+    await executor.close({ graceMs: 0 })
+    expect((await running).outcome).toBe('unknown')
+  })
+
+  test('behind its last byte has come', async () => {
+    const { asked, answer } = cutting([content.length])
+    await using script = answering(answer)
+    const { body } = await script.slot.download('x')
+    expect(await new Response(body).bytes()).toEqual(content)
+    expect(asked).toEqual([null])
+  })
+
+  test('again and again fails when all attempts are spent', async () => {
+    const { asked, answer } = cutting([10, 10, 10, 10])
+    await using script = answering(answer)
+    const { body } = await script.slot.download('x')
+    expect(await failing(body)).toContain('Cannot download x: reset after 30 bytes in 3 attempts')
+    expect(asked).toEqual([null, 'bytes=10-', 'bytes=20-'])
+  })
+
+  test('before it began is asked for again', async () => {
+    let times = 0
+    await using script = answering(async (request) => {
+      times += 1
+      if (times === 1) throw new Error('reset')
+      return cutting([]).answer(request)
+    })
+    const { body } = await script.slot.download('x')
+    expect(await new Response(body).bytes()).toEqual(content)
+  })
+
+  test('when nothing comes is taken up, too', async () => {
+    const { answer } = cutting([])
+    let times = 0
+    await using script = answering(async (request) => {
+      times += 1
+      if (times > 1) return answer(request)
+      const start = (controller: ReadableStreamDefaultController) => controller.enqueue(content.slice(0, 5))
+      return new Response(new ReadableStream({ start }), { headers: { etag: `"${hash(content)}"` } })
+    })
+    const { body } = await script.slot.download('x', { timeoutMs: 20 })
+    expect(await new Response(body).bytes()).toEqual(content)
+  })
+
+  const etag = `"${hash(content)}"`
+  test.each<[string, string, () => Response]>([
+    [
+      'the file has changed',
+      'the file has changed',
+      () => new Response('other', { headers: { etag: `"${'0'.repeat(64)}"` } }),
+    ],
+    ['it comes from its beginning', 'another part', () => new Response(content, { headers: { etag } })],
+    [
+      'another part of it comes',
+      'another part',
+      () => new Response(content, { status: 206, headers: { etag, 'content-range': 'bytes 7-9/10' } }),
+    ],
+    [
+      'it is gone',
+      'File not found',
+      () => Response.json({ success: false, error: 'File not found' }, { status: 404 }),
+    ],
+  ])('fails when %s, and gives nothing of that', async (_, reason, other) => {
+    const { answer } = cutting([50_000])
+    let times = 0
+    await using script = answering(async (request) => {
+      times += 1
+      return times === 1 ? answer(request) : other()
+    })
+    const { body } = await script.slot.download('x')
+    const reader = body.getReader()
+    expect((await reader.read()).value).toEqual(content.slice(0, 50_000))
+    const error = await reader.read().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ name: 'SandboxError', code: 'content' })
+    expect(String(error)).toContain(`Cannot download x: reset, then: `)
+    expect(String(error)).toContain(reason)
+  })
+
+  test('and given up while its rest is asked for fails with the reason', async () => {
+    const { answer } = cutting([50_000])
+    const asked = Promise.withResolvers<void>()
+    await using script = answering((request) => {
+      if (!request.headers.has('range')) return answer(request)
+      asked.resolve()
+      return Promise.withResolvers<Response>().promise
+    })
+    const controller = new AbortController()
+    const { body } = await script.slot.download('x', { signal: controller.signal })
+    const reading = failing(body)
+    await asked.promise
+    controller.abort(new Error('enough'))
+    expect(await reading).toContain('enough')
+  })
+})
+
+test('the rest of a download that its reader has left is left, too', async () => {
+  const { answer } = cutting([50_000])
+  const asked = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  const left = Promise.withResolvers<unknown>()
+  await using script = answering(async (request) => {
+    const response = await answer(request)
+    if (!request.headers.has('range')) return response
+    asked.resolve()
+    await go.promise
+    return new Response(new ReadableStream({ cancel: left.resolve }), response)
+  })
+  const reader = (await script.slot.download('x')).body.getReader()
+  await reader.read()
+  reader.read().catch(() => {})
+  await asked.promise
+  await reader.cancel('enough')
+  go.resolve()
+  expect(await left.promise).toBe('enough')
 })
 
 describe('given up', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { neverConnected } from '../../src/retrying/never-connected.ts'
 import { pauseMs, retryAfterMs } from '../../src/retrying/pauses.ts'
-import { type FailedExchange, verdictOn } from '../../src/retrying/verdict.ts'
+import { type FailedExchange, verdictOn, verdictOnRead } from '../../src/retrying/verdict.ts'
 
 const options = { attempts: 3, delayMs: 1_000, maxDelayMs: 10_000 }
 
@@ -97,4 +97,16 @@ describe('verdictOn (promise 5: sent again only on proof that it did not run)', 
   test('passes on the pause that a server asks for', () => {
     expect(verdictOn(http(429, 'busy', 500))).toMatchObject({ pauseMs: 500 })
   })
+})
+
+test('a read that was cut may be sent again; what was answered stays answered', () => {
+  const cut = { kind: 'bad-response', status: 200, message: 'cut', isCut: true } as const
+  expect(verdictOnRead({ kind: 'broken', message: 'reset' })).toMatchObject({ kind: 'again' })
+  expect(verdictOnRead(cut)).toMatchObject({ kind: 'again' })
+  expect(verdictOnRead({ kind: 'bad-response', status: 200, message: 'no JSON' })).toMatchObject({
+    kind: 'settle',
+  })
+  expect(verdictOnRead({ kind: 'aborted' })).toMatchObject({ kind: 'settle' })
+  const error = { kind: 'http-error', status: 500, message: 'no', body: undefined } as const
+  expect(verdictOnRead(error)).toEqual(verdictOn(error))
 })

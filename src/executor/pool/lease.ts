@@ -160,7 +160,7 @@ export class Lease implements AsyncDisposable {
   /** Reads a file of any size: as `slot.download`. */
   async download(path: string, options: CallOptions = {}): Promise<files.DownloadResult> {
     return this.#isLost
-      ? files.download(this.#refuse, path, options, 0)
+      ? files.download(this.#refuse, path, options, { timeoutMs: 0, attempts: 1 })
       : this.#held().download(path, options)
   }
 

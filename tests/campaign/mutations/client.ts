@@ -198,4 +198,25 @@ export const clientMutations: readonly Mutation[] = [
     replace: 'if (taken !== null) return undefined',
     tests: ['tests/executor/execute.test.ts', 'tests/server/v2-batch.test.ts'],
   },
+  {
+    mechanism: 'a download that is cut is taken up again',
+    file: 'src/executor/files.ts',
+    find: 'attempts: sha256 === null ? 1 : defaults.attempts',
+    replace: 'attempts: 1',
+    tests: ['tests/executor/files.test.ts'],
+  },
+  {
+    mechanism: 'a download is taken up with the same file only',
+    file: 'src/executor/files.ts',
+    find: 'if (rest.from === bytes && rest.sha256 === sha256) return rest.body',
+    replace: 'if (rest.from >= 0) return rest.body',
+    tests: ['tests/executor/files.test.ts'],
+  },
+  {
+    mechanism: 'a read that was cut is asked for again',
+    file: 'src/retrying/verdict.ts',
+    find: "isCut && verdict.kind === 'settle'",
+    replace: "!isCut && verdict.kind === 'settle'",
+    tests: ['tests/executor/artifacts.test.ts'],
+  },
 ]
