@@ -31,10 +31,12 @@ export class AcquireError extends SandboxError {
     readonly waitedMs: number,
     /** How many others wait. */
     readonly waiters: number,
+    /** What slots the pool has, in words. */
+    slots: string,
   ) {
     super(
       'acquire',
-      `Cannot acquire a slot: ${sentences[failure]} (waited ${Math.round(waitedMs)} ms, ${waiters} others wait)`,
+      `Cannot acquire a slot: ${sentences[failure]} (waited ${Math.round(waitedMs)} ms, ${waiters} others wait; ${slots})`,
     )
   }
 }

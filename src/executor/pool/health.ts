@@ -57,6 +57,7 @@ export class Health {
     if (status?.status === 'ok') {
       container.unanswered = 0
       container.troubledLooks = 0
+      container.trouble = undefined
       container.showsLife()
       roster.answered(container, status)
       return
@@ -65,13 +66,11 @@ export class Health {
     // One that answers calls is too busy to say how it is.
     if (status === null) container.unanswered = container.showsLife() ? 1 : container.unanswered + 1
     else container.unanswered = 0
+    container.trouble =
+      status === null ? 'a look at its health brought no answer' : 'its health does not say ok'
     if (container.unanswered >= deadlyFailures)
       roster.lose(container, `${container.unanswered} looks at its health in a row brought no answer`)
-    else
-      roster.suspect(
-        container,
-        status === null ? 'a look at its health brought no answer' : 'its health does not say ok',
-      )
+    else roster.suspect(container, container.trouble)
   }
 
   #schedule(container: PooledContainer): void {

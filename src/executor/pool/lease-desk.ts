@@ -1,6 +1,5 @@
 /** Floor 3: slots for those who ask, first come first served. Browser compatible. */
 import type { Clock } from '../../ports/clock.ts'
-import { AcquireError } from './acquire-error.ts'
 import type { Lease } from './lease.ts'
 import type { LeaseBook } from './lease-book.ts'
 import type { PoolEvent } from './pool-events.ts'
@@ -36,10 +35,10 @@ export class LeaseDesk {
     const { clock, roster, leases, waiters, emit } = this.#parts
     const held = trajectoryId === null ? undefined : leases.of(trajectoryId)
     if (held !== undefined) return held
-    if (signal?.aborted) throw new AcquireError('aborted', 0, waiters.size)
+    if (signal?.aborted) throw waiters.refusal('aborted', clock.now())
     const slot = waiters.size === 0 ? roster.take() : undefined
     if (slot !== undefined) return leases.issue(slot, trajectoryId, clock.now(), 0)
-    if (timeoutMs === 0) throw new AcquireError('timeout', 0, waiters.size)
+    if (timeoutMs === 0) throw waiters.refusal('timeout', clock.now())
     const waiter = new Waiter(trajectoryId, signal, clock.now())
     waiters.add(waiter, timeoutMs)
     emit?.({ type: 'acquire.waiting', trajectoryId, waiters: waiters.size })

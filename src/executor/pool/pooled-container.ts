@@ -28,6 +28,8 @@ export class PooledContainer implements Choosable<PooledSlot> {
   unanswered = 0
   /** Looks at its health in a row that found no answer, or none that says ok. */
   troubledLooks = 0
+  /** Why no slot of it is to be had, as far as that lies with the container. */
+  trouble: string | undefined
   /** Since when no slot is leased; undefined while one is. */
   idleSince: number | undefined
   listing: Listing = 'listed'

@@ -179,7 +179,10 @@ export class Roster {
 
   #addSlots(container: PooledContainer, status: ContainerStatus): void {
     const slotCount = usedSlots(this.#parts.slotsPerContainer, status)
-    if (slotCount === undefined) return
+    if (slotCount === undefined) {
+      container.trouble = 'its health does not say how many slots it has: say slotsPerContainer, or its token'
+      return
+    }
     const { executor, internals } = this.#parts
     container.know(status)
     container.idleSince = this.#now()

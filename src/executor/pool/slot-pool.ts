@@ -9,7 +9,6 @@ import type { CallOptions, ExecuteOptions } from '../options.ts'
 import type { ExecutionResult } from '../results.ts'
 import type { SandboxExecutor } from '../sandbox-executor.ts'
 import type { ArgsOf } from '../slot.ts'
-import { AcquireError } from './acquire-error.ts'
 import { Health } from './health.ts'
 import type { Lease, ReleaseOptions } from './lease.ts'
 import { checkedLease, executeLeased, type LeaseTuple } from './lease-batch.ts'
@@ -64,10 +63,11 @@ export class SlotPool implements AsyncDisposable {
     const { core } = this.#internals
     const emit = this.#teller(core.inspect !== undefined)
     this.#emit = emit
-    this.#waiters = new Waiters(core.clock, emit)
+    this.#waiters = new Waiters(core.clock, emit, () => this.#roster.containers)
     this.#trajectories = new Trajectories({
       clock: core.clock,
       waitMs: core.queueTimeoutMs ?? checked.acquireTimeoutMs,
+      refusal: (failure, since) => this.#waiters.refusal(failure, since),
       acquire: (trajectoryId, signal) => this.#acquire({ trajectoryId, timeoutMs: Infinity, signal }),
     })
     this.#actor = createActor(withLearnedEdges(this.#wired()), core.actorOptions('pool'))
@@ -232,7 +232,7 @@ export class SlotPool implements AsyncDisposable {
   }
 
   async #acquire(request: LeaseRequest): Promise<Lease> {
-    if (this.#state !== 'running') throw new AcquireError('stopped', 0, this.#waiters.size)
+    if (this.#state !== 'running') throw this.#waiters.refusal('stopped', this.#internals.core.clock.now())
     return this.#desk.acquire(request)
   }
 

@@ -15,6 +15,8 @@ export interface TrajectoriesParts {
   readonly clock: Clock
   /** How long a call may wait for its trajectory's slot. */
   readonly waitMs: number
+  /** Why a call that came at `since` gets no slot. */
+  readonly refusal: (failure: AcquireFailure, since: number) => AcquireError
   /** Gets a trajectory its slot, however long that takes. */
   readonly acquire: (trajectoryId: string, signal: AbortSignal) => Promise<Lease>
 }
@@ -26,11 +28,11 @@ export class Trajectories {
   /** Trajectories whose slot is being given back. */
   readonly #ending = new Map<string, Promise<void>>()
   readonly #deadlines: Deadlines<WaitingCall>
-  readonly #aborts = new AbortWatch<WaitingCall>((call) => call.refuse('aborted'))
+  readonly #aborts = new AbortWatch<WaitingCall>((call) => this.#refuse(call, 'aborted'))
 
   constructor(parts: TrajectoriesParts) {
     this.#parts = parts
-    this.#deadlines = new Deadlines(parts.clock, (call) => call.refuse('timeout'))
+    this.#deadlines = new Deadlines(parts.clock, (call) => this.#refuse(call, 'timeout'))
   }
 
   async run<T extends string>(
@@ -90,9 +92,9 @@ export class Trajectories {
     signal: AbortSignal | undefined,
     since: number,
   ): Promise<Lease> {
-    const { clock, waitMs } = this.#parts
-    const call = new WaitingCall(clock, since)
-    if (signal?.aborted) call.refuse('aborted')
+    const { waitMs } = this.#parts
+    const call = new WaitingCall(since)
+    if (signal?.aborted) this.#refuse(call, 'aborted')
     else if (signal !== undefined) this.#aborts.watch(signal, call)
     if (Number.isFinite(waitMs)) this.#deadlines.watch(call, since + waitMs)
     try {
@@ -105,6 +107,10 @@ export class Trajectories {
         trajectory.giveUp()
       }
     }
+  }
+
+  #refuse(call: WaitingCall, failure: AcquireFailure): void {
+    call.refuse(this.#parts.refusal(failure, call.since))
   }
 
   /** Without a slot the trajectory has not begun: its next call tries again. */
@@ -161,10 +167,7 @@ class WaitingCall implements Expiring<WaitingCall> {
   place = 0
   readonly #refused = Promise.withResolvers<never>()
 
-  constructor(
-    readonly clock: Clock,
-    readonly since: number,
-  ) {
+  constructor(readonly since: number) {
     this.refused.catch(() => {})
   }
 
@@ -172,8 +175,8 @@ class WaitingCall implements Expiring<WaitingCall> {
     return this.#refused.promise
   }
 
-  refuse(failure: AcquireFailure): void {
-    this.#refused.reject(new AcquireError(failure, this.clock.now() - this.since, 0))
+  refuse(error: AcquireError): void {
+    this.#refused.reject(error)
   }
 }
 

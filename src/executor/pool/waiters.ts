@@ -6,6 +6,8 @@ import { AcquireError, type AcquireFailure } from './acquire-error.ts'
 import type { Lease } from './lease.ts'
 import { Line } from './line.ts'
 import type { PoolEvent } from './pool-events.ts'
+import type { PooledContainer } from './pooled-container.ts'
+import { slotsInWords } from './slots-in-words.ts'
 
 /** One who waits for a slot. */
 export class Waiter implements Expiring<Waiter> {
@@ -41,9 +43,16 @@ export class Waiters {
   readonly #deadlines: Deadlines<Waiter>
   readonly #aborts = new AbortWatch<Waiter>((waiter) => this.#refuse(waiter, 'aborted'))
 
-  constructor(clock: Clock, emit: ((event: PoolEvent) => void) | undefined) {
+  readonly #containers: () => readonly PooledContainer[]
+
+  constructor(
+    clock: Clock,
+    emit: ((event: PoolEvent) => void) | undefined,
+    containers: () => readonly PooledContainer[],
+  ) {
     this.#clock = clock
     this.#emit = emit
+    this.#containers = containers
     this.#deadlines = new Deadlines(clock, (waiter) => this.#refuse(waiter, 'timeout'))
   }
 
@@ -80,13 +89,19 @@ export class Waiters {
     }
   }
 
+  /** Why one who came at `since` gets no slot. */
+  refusal(failure: AcquireFailure, since: number): AcquireError {
+    const slots = slotsInWords(this.#containers())
+    return new AcquireError(failure, this.#clock.now() - since, this.#queue.size, slots)
+  }
+
   refuseAll(failure: AcquireFailure): void {
     for (const waiter of this.#queue) this.#refuse(waiter, failure)
   }
 
   #refuse(waiter: Waiter, failure: AcquireFailure): void {
     this.#forget(waiter)
-    const error = new AcquireError(failure, this.#clock.now() - waiter.since, this.#queue.size)
+    const error = this.refusal(failure, waiter.since)
     waiter.refuse(error)
     const { trajectoryId } = waiter
     const { waitedMs, waiters } = error

@@ -4,6 +4,37 @@ import { refused, settled } from '../../support/scripted-container.ts'
 import { the } from '../../support/the.ts'
 import { pass, start } from './support.ts'
 
+describe('who gets no slot is told', () => {
+  test('how many there are', async () => {
+    await using script = await start(['one:1'], { slotsPerContainer: 1 })
+    await script.pool.acquire()
+    expect(script.pool.acquire({ timeoutMs: 0 })).rejects.toThrow('0 others wait; 1 slot in 1 container)')
+  })
+
+  test('why a container has none: it does not answer, or does not say how many, as without its token', async () => {
+    await using script = await start([])
+    script.health = (host) => (host === 'one:1' ? Promise.reject(refused()) : Response.json({ status: 'ok' }))
+    script.discovery.list([{ addr: 'one:1' }, { addr: 'two:1' }])
+    await pass(script, 250)
+    const refusal = script.pool.acquire({ timeoutMs: 0 })
+    expect(refusal).rejects.toThrow(
+      '0 slots in 2 containers; http://one:1: a look at its health brought no answer',
+    )
+    expect(refusal).rejects.toThrow('; http://two:1: its health does not say how many slots it has')
+    const call = script.pool.run('a', 'bash', { command: 'x' }, { signal: AbortSignal.abort() })
+    expect((await call).error).toContain('0 slots in 2 containers')
+    script.health = () => Response.json({ status: 'ok', slots: 2 })
+    await pass(script, 5_000)
+    expect(script.pool.stats().slots.total).toBe(4)
+    expect(
+      script.pool.run('a', 'bash', { command: 'x' }, { signal: AbortSignal.abort() }),
+    ).resolves.toMatchObject({
+      error:
+        'Cannot acquire a slot: the caller gave up (waited 0 ms, 0 others wait; 4 slots in 2 containers)',
+    })
+  })
+})
+
 describe('health', () => {
   test('one failed look is a suspicion: nothing new is handed out, leases go on', async () => {
     await using script = await start(['one:1'])
