@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { closeSync, mkdirSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { Holder } from '../../src/server/sandbox/holder.ts'
 import { programOf } from '../../src/server/sandbox/plain-program.ts'
 import { prepareIsolation } from '../../src/server/sandbox/prepare-isolation.ts'
@@ -16,7 +17,13 @@ describe('the words of a command', () => {
   test.each([
     ['python3 solution.py', ['python3', 'solution.py']],
     ['ls  -la  src/a.ts ', ['ls', '-la', 'src/a.ts']],
-    ['gcc -O2 -std=c++20 a.c', null],
+    ['gcc -O2 -std=c++20 a.c', ['gcc', '-O2', '-std=c++20', 'a.c']],
+    [
+      `git commit -m 'a b' -m "it's" --author=A" B"`,
+      ['git', 'commit', '-m', 'a b', '-m', "it's", '--author=A B'],
+    ],
+    [`python3 -c 'print("$x")\nprint(1)' "" 'é!*'`, ['python3', '-c', 'print("$x")\nprint(1)', '', 'é!*']],
+    ['make CC=gcc', ['make', 'CC=gcc']],
     ['git log --oneline -n 5 HEAD@ a:b 50% x+y a,b', expect.arrayContaining(['HEAD@', 'a:b', '50%', 'x+y'])],
     ['make', ['make']],
   ])('are known when it is a program: %s', (command, words) => {
@@ -25,18 +32,19 @@ describe('the words of a command', () => {
 
   test.each([
     ...['', ' ', ' ls', './a.sh', 'bin/a.sh', '/bin/ls', '-v', 'A=1 ls', 'ls\n', 'ls\nls', 'ls\tx', 'ls é'],
+    ...['ls *', 'ls ?', 'ls [a]', 'ls {a,b}', 'ls ~', 'ls $A', 'ls \\a', 'ls `a`'],
     ...[
-      'ls *',
-      'ls ?',
-      'ls [a]',
-      'ls {a,b}',
-      'ls ~',
-      'ls a=b',
-      'ls $A',
-      'ls "a"',
-      "ls 'a'",
-      'ls \\a',
-      'ls `a`',
+      'ls "$A"',
+      'ls "`a`"',
+      'ls "\\a"',
+      `ls $'a'`,
+      'ls "a',
+      "ls 'a",
+      `ls 'a'\n`,
+      `'ls' a`,
+      'l"s"',
+      'ls a=~',
+      "ls 'a'é",
     ],
     ...['ls; ls', 'ls & ls', 'ls | ls', 'ls > a', 'ls < a', 'ls (a)', 'ls #a', 'ls !a', 'ls ^a'],
     ...[
@@ -60,6 +68,24 @@ describe('the words of a command', () => {
     expect(words.length).toBeGreaterThan(60)
     expect(words.filter((word) => programOf(word) !== null)).toEqual([])
   })
+})
+
+test('the words of a command are those that a shell makes of it', () => {
+  const piece = fc.constantFrom(...`ab9._/:@%+,=-'" '"é!*~{}[]?#^&;<>()\n\t`)
+  const command = fc.array(piece, { maxLength: 24 }).map((pieces) => `ls ${pieces.join('')}`)
+  let programs = 0
+  const isSame = (text: string) => {
+    const words = programOf(text)
+    if (words === null) return
+    programs += 1
+    const { stdout } = Bun.spawnSync(['bash', '-c', `ls() { printf '%s\\0' "$@"; }; ${text}`])
+    expect(['ls', ...stdout.toString().split('\0').slice(0, -1)]).toEqual([
+      ...words,
+      ...(words.length === 1 ? [''] : []),
+    ])
+  }
+  fc.assert(fc.property(command, isSame), { numRuns: 2_000 })
+  expect(programs).toBeGreaterThan(20)
 })
 
 describe.skipIf(!hasHolders)('a program without a shell', () => {
@@ -108,6 +134,11 @@ describe.skipIf(!hasHolders)('a program without a shell', () => {
       'ls  -d   .',
     ],
     ...['python3 -c print', 'sh -c exit', 'sleep 0', 'timeout 5 sh -c id', 'uname -n'],
+    ...[
+      `python3 -c 'import sys; print(sys.argv)' "" 'a  b' x="é" ''`,
+      `nosuch 'a b' "c"`,
+      `env A=1 sh -c 'echo "$A"'`,
+    ],
   ])('is told as from a shell: %s', async (command) => {
     expect(told(await withoutShell(command))).toEqual(told(await withShell(command)))
   })
@@ -172,12 +203,12 @@ describe.skipIf(!hasHolders)('the first process of a sandbox', () => {
   }
 
   test('starts a program, or a shell', async () => {
-    expect(await given('8\nuname\0-n')).toEqual([0, 'RTsandbox\n', ''])
+    expect(await given('17\nuname -n\0uname\0-n')).toEqual([0, 'RTsandbox\n', ''])
     expect(await given('shell\n6\necho a')).toEqual([0, 'RTa\n', ''])
     expect(await given('shell\n3+\ncatinput')).toEqual([0, 'RTinput', ''])
   })
 
-  test.each(['', '8', '8\n', '8\nuname', 'shel', 'shell\n', 'shell\n6', 'shell\n6\necho'])(
+  test.each(['', '14', '14\n', '14\nuname\0uname', 'shel', 'shell\n', 'shell\n6', 'shell\n6\necho'])(
     'runs nothing of a command that is cut: %j',
     async (message) => {
       expect(await given(message)).toEqual([125, 'R', ''])

@@ -115,12 +115,12 @@ sub become_first {
     syscall($number{exit_group}, $? & 127 ? 128 + ($? & 127) : $? >> 8);
 }
 
-# The words of a program; or none, when a shell is to take the command.
+# A command and the words of its program; or nothing, when a shell is to take it.
 sub take_program {
     write_to(1, 'R');
     my $head = '';
     $head .= read_command(1) until $head =~ /\n/;
-    return $head =~ /^\d/ ? split /\0/, read_command($head) : ();
+    return $head =~ /^\d/ ? split /\0/, read_command($head), -1 : ();
 }
 
 # Nothing of half a command is run.
@@ -135,15 +135,15 @@ sub read_command {
     return $read;
 }
 
-# As a shell does it; and where that does not work, a shell finds the words for it, or another way.
+# As a shell does it; and where that does not work, a shell says why, or finds another way.
 sub become_program {
-    my @words = @_;
+    my ($command, @words) = @_;
     syscall($_->[0], @{ $_->[1] }) != -1 or fail($_) for @limiting;
     write_to(1, 'T');
     syscall($number{close_range}, 3, ALL, 0);
     my $words = pointers(@words);
     syscall($number{execve}, $_, $words, $environment) for map { "$_/$words[0]" } split /:/, $ENV{PATH};
-    my @line = ('bash', '-c', "@words");
+    my @line = ('bash', '-c', $command);
     syscall($number{execve}, $bash, pointers(@line), $environment);
     die "execve: $!\n";
 }

@@ -16,7 +16,8 @@ export const STDIN_FOLLOWS = '+'
 
 /**
  * Where no shell waits for the command, the first process does (first-process.pl): this line, for a shell that takes the
- * command from there; or the length in bytes, a newline, and the words of a program, with NULs between them.
+ * command from there; or the length in bytes of what follows, a newline, the command, and the words of its
+ * program, with NULs between them.
  */
 export const SHELL_FOLLOWS = 'shell\n'
 

@@ -1,4 +1,4 @@
-/** Commands that need no shell: a program of the PATH and plain words. Pure. */
+/** Commands that need no shell: a program of the PATH and words that stand for themselves. Pure. */
 
 /** Words of the shell, and what it would run itself. What is missing here and on the PATH is left to the shell, too. */
 const shellWords = new Set(
@@ -13,15 +13,15 @@ const shellWords = new Set(
   ].flatMap((line) => line.split(' ')),
 )
 
-/** Nothing that a shell reads anything into. */
-const plainWords = /^[A-Za-z0-9][A-Za-z0-9_./:@%+, -]*$/
-/** The kernel takes no longer words, and a shell gets all of them as one. */
+/** Nothing that a shell reads anything into: bare, or in quotes. */
+const word = /(?:[A-Za-z0-9_./:@%+,=-]|'[^']*'|"[^"$`\\]*")+/g
+const plainCommand = new RegExp(`^[A-Za-z0-9][A-Za-z0-9_.+-]*(?: +${word.source})* *$`)
+/** The kernel takes no longer words, and a shell would get all of them as one. */
 const MAX_LENGTH = 65_536
 
 /** The words of a command that a shell would do nothing with but start a program of the PATH; else `null`. */
 export function programOf(command: string): readonly string[] | null {
-  if (command.length > MAX_LENGTH || !plainWords.test(command)) return null
-  const words = command.split(' ').filter(Boolean)
-  const [name = ''] = words
-  return name.includes('/') || shellWords.has(name) ? null : words
+  if (command.length > MAX_LENGTH || !plainCommand.test(command)) return null
+  const words = command.match(word)?.map((quoted) => quoted.replaceAll(/'([^']*)'|"([^"]*)"/g, '$1$2')) ?? []
+  return shellWords.has(words[0] ?? '') ? null : words
 }

@@ -213,8 +213,8 @@ function commandMessage(command: string, stdin: string | undefined): Buffer {
 function lateMessage(command: string, stdin: string | undefined): Buffer {
   const program = stdin === undefined ? programOf(command) : null
   if (program === null) return Buffer.concat([Buffer.from(SHELL_FOLLOWS), commandMessage(command, stdin)])
-  const words = program.join('\0')
-  return Buffer.from(`${words.length}\n${words}`)
+  const words = Buffer.from([command, ...program].join('\0'))
+  return Buffer.concat([Buffer.from(`${words.length}\n`), words])
 }
 
 /** Waits for the reader without a thread: a command may never read its stdin. Closes the pipe. */
