@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import * as v from 'valibot'
 import { describeThrown } from '../errors.ts'
+import { isJsonObject } from '../protocol/json-object.ts'
 import { CommandFailure } from './failure.ts'
 
 /** The whole text of a file; a {@link CommandFailure} when it cannot be read. `kind` says what the file is. */
@@ -47,7 +48,7 @@ export function parseLine<T>(
   const at = `${file}:${lineNumber}`
   if (line.trim() === '') throw new CommandFailure(`${at}: the line is empty; it must be a JSON object`)
   const value = parseJson(line, at)
-  if (!v.is(jsonObject, value)) {
+  if (!isJsonObject(value)) {
     throw new CommandFailure(`${at}: the line must be a JSON object, not ${shown(value)}`)
   }
   const parsed = v.safeParse(schema, value)
@@ -84,9 +85,3 @@ export function linesOf(text: string): string[] {
   if (lines.at(-1) === '') lines.pop()
   return lines
 }
-
-/** A JSON object: kept as it is, whatever its keys are called. */
-export const jsonObject = v.custom<Readonly<Record<string, unknown>>>(
-  (input) => typeof input === 'object' && input !== null && !Array.isArray(input),
-  'must be an object',
-)

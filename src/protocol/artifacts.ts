@@ -1,5 +1,6 @@
 /** Floor 0: `POST /artifacts/read`, `/artifacts/list` and `/artifacts/archive`. */
 import * as v from 'valibot'
+import { jsonObject } from './json-object.ts'
 
 export type ArtifactEncoding = 'text' | 'base64'
 export type ArchiveFormat = 'tar.gz' | 'tgz'
@@ -69,32 +70,41 @@ const text = v.nullish(v.string(), '')
 const flag = v.nullish(v.boolean(), false)
 const count = v.nullish(v.number(), 0)
 
-export const readArtifactResponse: v.GenericSchema<unknown, ReadArtifactResponse> = v.object({
-  success: flag,
-  error: text,
-  content: text,
-  encoding: v.nullish(v.string(), 'text'),
-  truncated: flag,
-  bytes: count,
-  file_size: count,
-  path: text,
-  mime: v.nullish(v.string(), null),
-  sha256: v.nullish(v.string(), null),
-})
+export const readArtifactResponse: v.GenericSchema<unknown, ReadArtifactResponse> = v.pipe(
+  jsonObject,
+  v.object({
+    success: flag,
+    error: text,
+    content: text,
+    encoding: v.nullish(v.string(), 'text'),
+    truncated: flag,
+    bytes: count,
+    file_size: count,
+    path: text,
+    mime: v.nullish(v.string(), null),
+    sha256: v.nullish(v.string(), null),
+  }),
+)
 
-export const listArtifactsResponse: v.GenericSchema<unknown, ListArtifactsResponse> = v.object({
-  success: flag,
-  error: text,
-  entries: v.nullish(v.array(v.object({ path: v.string(), is_dir: flag, size: count, mtime: count })), []),
-  truncated: flag,
-})
+export const listArtifactsResponse: v.GenericSchema<unknown, ListArtifactsResponse> = v.pipe(
+  jsonObject,
+  v.object({
+    success: flag,
+    error: text,
+    entries: v.nullish(v.array(v.object({ path: v.string(), is_dir: flag, size: count, mtime: count })), []),
+    truncated: flag,
+  }),
+)
 
-export const archiveArtifactsResponse: v.GenericSchema<unknown, ArchiveArtifactsResponse> = v.object({
-  success: flag,
-  error: text,
-  content: text,
-  encoding: v.nullish(v.string(), 'base64'),
-  format: v.nullish(v.string(), 'tar.gz'),
-  bytes: count,
-  entry_count: count,
-})
+export const archiveArtifactsResponse: v.GenericSchema<unknown, ArchiveArtifactsResponse> = v.pipe(
+  jsonObject,
+  v.object({
+    success: flag,
+    error: text,
+    content: text,
+    encoding: v.nullish(v.string(), 'base64'),
+    format: v.nullish(v.string(), 'tar.gz'),
+    bytes: count,
+    entry_count: count,
+  }),
+)

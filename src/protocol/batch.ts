@@ -7,6 +7,7 @@ import {
   executionResponse,
   wholeResponse,
 } from './execution.ts'
+import { isJsonObject } from './json-object.ts'
 import { parseJson } from './routes.ts'
 
 /** Body of `POST /batch`: calls of different slots. */
@@ -63,7 +64,6 @@ const liveLine = v.object({
   data: v.string(),
   offset: v.number(),
 })
-const jsonObject = v.record(v.string(), v.unknown())
 const identified = v.object({ execution_id: v.string() })
 
 /** Reads one line, without its newline. */
@@ -71,7 +71,7 @@ export function parseBatchLine(line: string): BatchLine {
   const json = parseJson(line)
   if (v.is(wholeResponse, json) && !('done' in json) && !('stream' in json))
     return { kind: 'result', value: json }
-  if (Array.isArray(json) || !v.is(jsonObject, json)) return malformed(json, 'it is no JSON object')
+  if (!isJsonObject(json)) return malformed(json, 'it is no JSON object')
   if ('done' in json) {
     const done = v.safeParse(doneLine, json)
     return done.success ? { kind: 'done', value: done.output } : malformed(json, sentence(done.issues[0]))

@@ -1,5 +1,6 @@
 /** Floor 0: request and response of one tool call, as they cross the wire. Times are seconds here. */
 import * as v from 'valibot'
+import { isJsonObject, jsonObject } from './json-object.ts'
 
 /** Body of `POST /execute`, and one item of `POST /batch`. */
 export interface ExecutionRequestBody {
@@ -53,14 +54,17 @@ export const executionRequest = v.strictObject({
   timeout: v.pipe(v.number(), v.finite(), v.gtValue(0)),
 })
 
-const anyResponse = v.object({
-  success: v.nullish(v.boolean(), false),
-  output: v.nullish(v.string(), ''),
-  error: v.nullish(v.string(), ''),
-  execution_id: v.nullish(v.string(), null),
-  metadata: v.nullish(v.record(v.string(), v.unknown()), {}),
-  code: v.fallback(v.optional(v.picklist(serverCodes)), undefined),
-})
+const anyResponse = v.pipe(
+  jsonObject,
+  v.object({
+    success: v.nullish(v.boolean(), false),
+    output: v.nullish(v.string(), ''),
+    error: v.nullish(v.string(), ''),
+    execution_id: v.nullish(v.string(), null),
+    metadata: v.nullish(jsonObject, {}),
+    code: v.fallback(v.optional(v.picklist(serverCodes)), undefined),
+  }),
+)
 
 /** The form that well-kept servers answer in. To look at it is much cheaper than to build it anew, field by field. */
 export const wholeResponse = v.custom<ExecutionResponseBody>(isWhole)
@@ -83,13 +87,9 @@ function isWhole(input: unknown): boolean {
     'execution_id' in input &&
     typeof input.execution_id === 'string' &&
     'metadata' in input &&
-    isRecord(input.metadata) &&
+    isJsonObject(input.metadata) &&
     !('code' in input)
   )
-}
-
-function isRecord(input: unknown): boolean {
-  return typeof input === 'object' && input !== null && !Array.isArray(input)
 }
 
 /** What a server answers: fields may be missing or null, others may be there. */

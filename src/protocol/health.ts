@@ -1,5 +1,6 @@
 /** Floor 0: `GET /health` and `GET /slots`. */
 import * as v from 'valibot'
+import { isJsonObject } from './json-object.ts'
 
 /** What a server can do beyond the base protocol; announced in `features`. */
 export type Feature =
@@ -63,11 +64,9 @@ const knownFields = v.object({
   detach_grace: optionally(v.number()),
 })
 
-const jsonObject = v.record(v.string(), v.unknown())
-
 /** The status in the body of `GET /health`, or `null` when it is no JSON object. */
 export function parseContainerStatus(body: unknown): ContainerStatus | null {
-  if (Array.isArray(body) || !v.is(jsonObject, body)) return null
+  if (!isJsonObject(body)) return null
   const known = v.parse(knownFields, body)
   const raw = Object.fromEntries(
     Object.entries(body).filter(([key]) => !(key in known) || known[key as keyof typeof known] === undefined),

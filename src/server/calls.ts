@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import { describeThrown } from '../errors.ts'
 import type { ExecutionResponseBody } from '../protocol/execution.ts'
+import { jsonObject } from '../protocol/json-object.ts'
 import type { Drain } from './drain.ts'
 import type { Staging } from './files/write-file.ts'
 import type { Tell, ToldCall } from './operation/events.ts'
@@ -12,7 +13,7 @@ import { runCommand } from './sandbox/run-command.ts'
 import type { OnOutput } from './sandbox/shell.ts'
 import type { Slot, SlotTable } from './slot-table.ts'
 import { prepareCall } from './tools/prepare-call.ts'
-import { check, failed, jsonObject, type PreparedCall, type ToolResult, wellFormed } from './tools/tool.ts'
+import { check, failed, type PreparedCall, type ToolResult, wellFormed } from './tools/tool.ts'
 
 /** In seconds: one day. */
 export const MAX_TIMEOUT = 86_400

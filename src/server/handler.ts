@@ -1,6 +1,6 @@
 /** The routes: from a request to an answer. */
 import { setImmediate } from 'node:timers/promises'
-import * as v from 'valibot'
+import { isJsonObject, jsonObject } from '../protocol/json-object.ts'
 import type { GetRoute, metricsRoute, PostRoute } from '../protocol/routes.ts'
 import { baseLimits, bodyTooLarge, serverStopping } from '../protocol/routes.ts'
 import { type ArtifactRoute, archiveRoute, listRoute, readRoute } from './artifacts/routes.ts'
@@ -10,7 +10,7 @@ import { errorAnswer, json, jsonText, plainText } from './http/answers.ts'
 import { createDoor, type DoorRules, withCors } from './http/door.ts'
 import { readJsonBody } from './http/read-body.ts'
 import { metricsType, type ServerMetrics } from './operation/server-metrics.ts'
-import { check, jsonObject } from './tools/tool.ts'
+import { check } from './tools/tool.ts'
 import type { Extended } from './v2/extended.ts'
 
 export interface HandlerOptions {
@@ -134,7 +134,7 @@ const ITEMS_PER_TURN = 256
 async function answerBatch(context: ServerContext, body: unknown): Promise<Response> {
   if (!Array.isArray(body)) return errorAnswer(400, 'Expected array of requests')
   const items: readonly unknown[] = body
-  const wrong = items.findIndex((item) => !v.is(jsonObject, item))
+  const wrong = items.findIndex((item) => !isJsonObject(item))
   if (wrong !== -1) return errorAnswer(500, `Item ${wrong} of the batch must be an object`)
   // All begin without waiting for each other: the locks of the slots put those of one slot in their order.
   const answers: Promise<CallAnswer>[] = []

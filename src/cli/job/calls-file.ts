@@ -1,8 +1,9 @@
 /** The calls file: one JSON object a line, checked whole before anything runs. Pure, but for `readCallsFile`. */
 import * as v from 'valibot'
+import { jsonObject } from '../../protocol/json-object.ts'
 import { wrongArgumentOf } from '../../protocol/tools.ts'
 import { CommandFailure } from '../failure.ts'
-import { jsonObject, linesOf, parseLine, readTextFile } from '../text-file.ts'
+import { linesOf, parseLine, readTextFile } from '../text-file.ts'
 
 /** One tool call of a job. */
 export interface JobCall {

@@ -2,8 +2,9 @@
 import { stat } from 'node:fs/promises'
 import * as v from 'valibot'
 import type { Outcome } from '../../executor/results.ts'
+import { jsonObject } from '../../protocol/json-object.ts'
 import { CommandFailure } from '../failure.ts'
-import { errorCode, jsonObject, linesOf, parseLine, readTextFile } from '../text-file.ts'
+import { errorCode, linesOf, parseLine, readTextFile } from '../text-file.ts'
 import type { JobCall, Trajectory } from './calls-file.ts'
 
 /** A line of a results file that is there already. */

@@ -1,9 +1,10 @@
 /** The artifact routes: what comes in is checked, waits for its slot, and is answered. */
 import * as v from 'valibot'
 import { describeThrown } from '../../errors.ts'
+import { jsonObject } from '../../protocol/json-object.ts'
 import { baseLimits } from '../../protocol/routes.ts'
 import type { ServerContext } from '../calls.ts'
-import { check, flag, jsonObject, wellFormed, withoutNul } from '../tools/tool.ts'
+import { check, flag, wellFormed, withoutNul } from '../tools/tool.ts'
 import { archiveArtifacts } from './archive-artifacts.ts'
 import { type ArtifactAnswer, type ArtifactContext, artifactError, pathAnswer } from './artifact-answer.ts'
 import { listArtifacts } from './list-artifacts.ts'

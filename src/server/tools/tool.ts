@@ -104,9 +104,3 @@ export const withoutNul = v.pipe(
 )
 
 export const flag = (otherwise: boolean) => v.optional(v.boolean('must be true or false'), otherwise)
-
-/** A JSON object, not an array. */
-export const jsonObject = v.custom<Readonly<Record<string, unknown>>>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  'must be an object',
-)

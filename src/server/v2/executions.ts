@@ -2,9 +2,10 @@
 import * as v from 'valibot'
 import type { CancelResponseBody } from '../../protocol/cancel.ts'
 import type { ServerCode } from '../../protocol/execution.ts'
+import { jsonObject } from '../../protocol/json-object.ts'
 import { checkCall, type ServerContext } from '../calls.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { check, failed, jsonObject, wellFormed } from '../tools/tool.ts'
+import { check, failed, wellFormed } from '../tools/tool.ts'
 import { bodyHash } from './body-hash.ts'
 import { Execution, type RunnableCall } from './execution.ts'
 
