@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { artifactBytes, createMemoryTransport, SandboxExecutor, type Slot } from '../../mod.ts'
 import { matchResults } from '../../src/batching/match-results.ts'
 import { slotsResponse } from '../../src/protocol/health.ts'
+import { wrongArgumentOf } from '../../src/protocol/tools.ts'
 import { the } from '../support/the.ts'
 import { type Exchange, hasVectors, recordedResponse, vectors } from '../support/vectors.ts'
 
@@ -37,10 +38,17 @@ function replaying(exchange: Exchange): { executor: SandboxExecutor; posts: () =
   return { executor: new SandboxExecutor({ transport }), posts: () => posts }
 }
 
+/** A call that lacks an argument never leaves our client. */
+const isSent = ({ request: { body } }: Exchange) => {
+  const { tool, args } = v.parse(request, body)
+  return wrongArgumentOf(tool, Object(args)) === undefined
+}
+
 const byPath = (path: string) => vectors.filter((exchange) => exchange.request.path === path)
 
 describe.skipIf(!hasVectors)('recorded answers of a base server', () => {
-  for (const exchange of byPath('/execute').filter((each) => each.response.status === 200)) {
+  const answered = byPath('/execute').filter((each) => each.response.status === 200)
+  for (const exchange of answered.filter(isSent)) {
     test(`/execute ${exchange.name}: the tool's own result`, async () => {
       const { executor, posts } = replaying(exchange)
       await using _ = executor
