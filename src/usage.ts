@@ -8,17 +8,27 @@ export function checked<T>(schema: v.GenericSchema<unknown, T>, value: unknown, 
   if (parsed.success) return parsed.output
   // A name that is misspelled is missing too: the name that was typed is what helps.
   const issue = parsed.issues.find(isUnknownKey) ?? parsed.issues[0]
-  const field = v.getDotPath(issue) ?? subject
+  const field = v.getDotPath(issue)
+  const problem = isObjectIssue(issue) ? 'it must be an object' : issue.message
+  if (field === null) {
+    throw new SandboxUsageError(subject, `Cannot use ${shown(issue.input)} as ${subject}: ${problem}`)
+  }
   if (isUnknownKey(issue)) {
     throw new SandboxUsageError(field, `Unknown option ${field} in ${subject}${known(schema, issue)}`)
   }
-  if (issue.type === 'strict_object' && issue.path) {
+  if (isMissingKey(issue)) {
     throw new SandboxUsageError(field, `Cannot use ${subject}: ${field} is missing`)
   }
-  throw new SandboxUsageError(
-    field,
-    `Cannot use ${shown(issue.input)} as ${field} of ${subject}: ${issue.message}`,
-  )
+  throw new SandboxUsageError(field, `Cannot use ${shown(issue.input)} as ${field} of ${subject}: ${problem}`)
+}
+
+function isObjectIssue({ type }: v.BaseIssue<unknown>): boolean {
+  return type === 'strict_object' || type === 'object'
+}
+
+/** valibot expects the name of a key that is missing, in quotes, and an `Object` where the value is none. */
+function isMissingKey(issue: v.BaseIssue<unknown>): boolean {
+  return isObjectIssue(issue) && issue.expected?.startsWith('"') === true
 }
 
 function isUnknownKey(issue: v.BaseIssue<unknown>): boolean {

@@ -15,6 +15,7 @@ import type { Post } from './post.ts'
 /** The container of the posts. */
 export interface Posting {
   readonly core: Core
+  readonly addr: string
   readonly buffer: CallBuffer
   readonly cancels: Cancels
   readonly pacing: Pacing
@@ -39,7 +40,7 @@ export function conclude(container: Posting, post: Post, delivery: Delivery): vo
 
 /** Ends the calls of which this container could not say in their last attempt how they ended, and have none left. */
 export function countFailure(
-  { core, buffer, pacing }: Posting,
+  { core, addr, buffer, pacing }: Posting,
   calls: readonly PendingCall[],
   failure: Failed,
 ): void {
@@ -52,7 +53,8 @@ export function countFailure(
     if (!isSpent && !core.outlasts(ms, call)) continue
     const attempts = `${call.attempts} attempt${call.attempts === 1 ? '' : 's'}`
     const late = isSpent ? '' : ` (another after a pause of ${Math.round(ms)} ms would come too late)`
-    core.giveUp(call, { ...failure, message: `Failed after ${attempts}: ${failure.message}${late}` })
+    const message = `Failed after ${attempts} at ${addr}: ${failure.message}${late}`
+    core.giveUp(call, { ...failure, message })
   }
 }
 

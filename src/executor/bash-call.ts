@@ -1,15 +1,18 @@
 /** Floor 3: a `bash` call as the sugar of slots and leases takes it. Browser compatible. */
 import type { BashArgs } from '../protocol/tools.ts'
-import type { ExecuteOptions } from './options.ts'
+import { type ExecuteOptions, refuseUnknown } from './options.ts'
 
 /** Options of `slot.bash`: those of `execute`, and the arguments of the tool. */
 export interface BashOptions extends ExecuteOptions, Omit<BashArgs, 'command'> {}
+
+const own = ['allow_network', 'require_sandbox', 'stdin', 'env', 'cwd'] as const satisfies (keyof BashArgs)[]
 
 /** The arguments, and the options of `execute` that are left. */
 export function bashCall(
   command: string,
   { allow_network, require_sandbox, stdin, env, cwd, ...rest }: BashOptions,
 ): { args: BashArgs; rest: ExecuteOptions } {
+  refuseUnknown(rest, own, 'bash options')
   const args = {
     command,
     ...(allow_network === undefined ? {} : { allow_network }),

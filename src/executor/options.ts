@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import type { Inspect } from '../actors/states.ts'
 import type { BatchLimits } from '../batching/take-batches.ts'
+import { SandboxUsageError } from '../errors.ts'
 import type { Transport } from '../ports/transport.ts'
 import type { RetryOptions } from '../retrying/pauses.ts'
 import type { Fetch } from '../transport/http-transport.ts'
@@ -47,7 +48,8 @@ export interface ExecuteOptions extends CallOptions {
   readonly executionId?: string
   /**
    * Receives what the command prints, as it prints it: whole characters, in order. Extended servers; asked of another
-   * one the call ends `not-run`, code `unsupported`. A listener that throws does not disturb the call.
+   * one the call ends `not-run`, code `unsupported`. A listener that throws does not disturb the call;
+   * its error is reported as uncaught.
    */
   readonly onStdout?: OutputListener
   /** The same for stderr. */
@@ -81,7 +83,9 @@ const executorOptions = v.strictObject({
     {},
   ),
   token: optional(text),
-  headers: optional(v.record(v.string(), v.string())),
+  headers: optional(
+    v.pipe(v.record(v.string(), v.string()), v.check(areHeaders, 'no request can have such headers')),
+  ),
   fetch: optional(functionOf<Fetch>()),
   inspect: optional(v.custom<Inspect>(isObserver, 'it must be a function or an observer')),
   onEvent: optional(functionOf<(event: SandboxEvent) => void>()),
@@ -97,6 +101,15 @@ const executeOptions = v.strictObject({
   onStderr: optional(functionOf<OutputListener>()),
 })
 
+/** Of a call that takes options of its `own` beside those of `execute`, and what is left of them: all are named. */
+export function refuseUnknown(rest: object, own: readonly string[], subject: string): void {
+  for (const key in rest) {
+    if (key in executeOptions.entries) continue
+    const known = [...own, ...Object.keys(executeOptions.entries)].join(', ')
+    throw new SandboxUsageError(key, `Unknown option ${key} in ${subject}; known: ${known}`)
+  }
+}
+
 const closeOptions = v.strictObject({ graceMs: optional(delay) })
 
 /** The options of an executor, complete. */
@@ -104,7 +117,22 @@ export type CheckedExecutorOptions = v.InferOutput<typeof executorOptions>
 
 /** Throws `SandboxUsageError`. */
 export function checkedExecutorOptions(options: unknown): CheckedExecutorOptions {
-  return checked(executorOptions, options, 'SandboxExecutor options')
+  const complete = checked(executorOptions, options, 'SandboxExecutor options')
+  const { token } = complete
+  // It is a secret: not told.
+  if (token !== undefined && !areHeaders({ authorization: token })) {
+    throw new SandboxUsageError('token', 'Cannot use this token: no request can have it in a header')
+  }
+  return complete
+}
+
+function areHeaders(headers: Record<string, string>): boolean {
+  try {
+    new Headers(headers)
+    return true
+  } catch {
+    return false
+  }
 }
 
 export function checkedCallOptions(options: unknown): v.InferOutput<typeof callOptions> {

@@ -153,7 +153,7 @@ export class Slot {
   }
 
   /** Runs one command in a fresh shell, in the workspace. */
-  bash(command: string, options: BashOptions = {}): Promise<ExecutionResult> {
+  async bash(command: string, options: BashOptions = {}): Promise<ExecutionResult> {
     const { args, rest } = bashCall(command, options)
     return this.#door.execute(this, 'bash', args, rest)
   }

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import type { TmuxArgs } from '../protocol/tools.ts'
 import { checked, count } from '../usage.ts'
-import type { ExecuteOptions } from './options.ts'
+import { type ExecuteOptions, refuseUnknown } from './options.ts'
 import type { ExecutionResult } from './results.ts'
 
 /** Options of `terminal.start`. */
@@ -85,15 +85,18 @@ export function terminalOf(
 ): SlotTerminal {
   return {
     async start({ paneWidth, paneHeight, ...rest } = {}) {
+      refuseUnknown(rest, Object.keys(startOptions.entries), 'terminal options')
       const size = checked(startOptions, { paneWidth, paneHeight }, 'terminal options')
       return await execute({ action: 'start', ...startArgs(size) }, rest)
     },
     async sendKeys(names, { block, minWaitMs, maxWaitMs, ...rest } = {}) {
       const { keys } = checked(keyNames, { keys: names }, 'terminal keys')
+      refuseUnknown(rest, Object.keys(sendKeysOptions.entries), 'terminal options')
       const waits = checked(sendKeysOptions, { block, minWaitMs, maxWaitMs }, 'terminal options')
       return await execute({ action: 'send_keys', keys, ...waitArgs(waits) }, rest)
     },
     async capture({ entire, ...rest } = {}) {
+      refuseUnknown(rest, Object.keys(captureOptions.entries), 'terminal options')
       const { entire: capture_entire } = checked(captureOptions, { entire }, 'terminal options')
       const args = capture_entire === undefined ? {} : { capture_entire }
       return await execute({ action: 'capture', ...args }, rest)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { SandboxError, SandboxUsageError, toToolResult } from '../../mod.ts'
+import { SandboxError, SandboxExecutor, SandboxUsageError, toToolResult } from '../../mod.ts'
 import { scripted, settled } from '../support/scripted-container.ts'
 import { the } from '../support/the.ts'
 
@@ -165,6 +165,33 @@ describe('misuse rejects with the name of the field, and nothing is posted (prom
     await expect(script.executor.executeBatch([[the(slot), 'bash', args]])).rejects.toThrow(sentence)
     await expect(script.executor.execute(the(slot), 'bash', {} as never)).rejects.toThrow(
       'Cannot call bash: args.command is missing',
+    )
+  })
+
+  test('an unknown option of bash or of a terminal: the sentence tells theirs too', async () => {
+    await using script = scripted()
+    const slot = the(script.executor.slots('host:1', 1)[0])
+    await expect(slot.bash('x', { timeout: 5 } as never)).rejects.toThrow(
+      'Unknown option timeout in bash options; known: allow_network, require_sandbox, stdin, env, cwd, timeoutMs,',
+    )
+    await expect(slot.terminal.start({ width: 80 } as never)).rejects.toThrow(
+      'Unknown option width in terminal options; known: paneWidth, paneHeight, timeoutMs,',
+    )
+    expect(script.posts).toEqual([])
+  })
+
+  test.each([
+    [{ retry: 5 }, 'Cannot use 5 as retry of SandboxExecutor options: it must be an object'],
+    [{ headers: { 'a b': 'c' } }, 'as headers of SandboxExecutor options: no request can have such headers'],
+    [7, 'Cannot use 7 as SandboxExecutor options: it must be an object'],
+  ])('options of an executor: %p', (options, sentence) => {
+    expect(() => new SandboxExecutor(options as never)).toThrow(sentence)
+  })
+
+  test('a token that no request can have, which is not told', () => {
+    const sentence = 'Cannot use this token: no request can have it in a header'
+    expect(() => new SandboxExecutor({ token: 'a secret\nof two lines' })).toThrow(
+      new SandboxUsageError('token', sentence),
     )
   })
 

@@ -31,6 +31,12 @@ describe('slots', () => {
     expect(() => script.executor.slot(init as never)).toThrow(message)
   })
 
+  test('a saved slot is refused with the name that is missing', async () => {
+    await using script = scripted()
+    const saved = { containerAddr: 'host:1', state: 'idle' } as never
+    expect(() => script.executor.slotFromJSON(saved)).toThrow('Cannot use a saved slot: slotId is missing')
+  })
+
   test('acquire when not idle and release while a call runs throw, naming slot and state', async () => {
     await using script = scripted()
     const [slot] = script.executor.slots('one:1', 1)

@@ -107,7 +107,7 @@ export class Lease implements AsyncDisposable {
   }
 
   /** Runs one command in a fresh shell, in the workspace. */
-  bash(command: string, options: BashOptions = {}): Promise<ExecutionResult> {
+  async bash(command: string, options: BashOptions = {}): Promise<ExecutionResult> {
     const { args, rest } = bashCall(command, options)
     return this.execute('bash', args, rest)
   }
