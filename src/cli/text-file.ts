@@ -53,7 +53,7 @@ export function parseLine<T>(
   }
   const parsed = v.safeParse(schema, value)
   if (parsed.success) return parsed.output
-  throw new CommandFailure(`${at}: ${describeIssue(parsed.issues[0])}`)
+  throw new CommandFailure(`${at}: ${describeIssue(parsed.issues[0], schema)}`)
 }
 
 function parseJson(line: string, at: string): unknown {
@@ -65,9 +65,12 @@ function parseJson(line: string, at: string): unknown {
   }
 }
 
-function describeIssue(issue: v.BaseIssue<unknown>): string {
+function describeIssue(issue: v.BaseIssue<unknown>, schema: object): string {
   const field = v.getDotPath(issue) ?? 'the line'
-  if (/object$/.test(issue.type) && issue.expected === 'never') return `unknown key ${JSON.stringify(field)}`
+  if (/object$/.test(issue.type) && issue.expected === 'never') {
+    const known = 'entries' in schema ? `; known: ${Object.keys(schema.entries ?? {}).join(', ')}` : ''
+    return `unknown key ${JSON.stringify(field)}${known}`
+  }
   if (issue.input === undefined) return `key ${JSON.stringify(field)} is missing`
   return `${field} ${issue.message}, not ${shown(issue.input)}`
 }

@@ -99,7 +99,9 @@ export function answeredResult(
     metadata: Object.freeze(metadata),
     outcome,
     timing:
-      typeof toolSeconds === 'number' ? Object.freeze({ ...timing, toolMs: toolSeconds * 1000 }) : timing,
+      typeof toolSeconds === 'number'
+        ? Object.freeze({ ...timing, toolMs: Math.round(toolSeconds * 1e6) / 1e3 })
+        : timing,
   }
   return Object.freeze(
     outcome === 'cancelled' ? { ...result, failure: cancelledFailure(body, context) } : result,

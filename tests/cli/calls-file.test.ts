@@ -68,7 +68,10 @@ describe('a calls file', () => {
       '{"trajectory":"a","tool":"write_file","args":{"path":"a"}}',
       'calls.jsonl:1: args.content of write_file is missing',
     ],
-    ['{"trajectory":"a","tool":"t","args":{},"timeout":5}', 'calls.jsonl:1: unknown key "timeout"'],
+    [
+      '{"trajectory":"a","tool":"t","args":{},"timeout":5}',
+      'calls.jsonl:1: unknown key "timeout"; known: trajectory, tool, args, timeout_s',
+    ],
     ['{"trajectory":"\\ud800","tool":"t","args":{}}', 'calls.jsonl:1: trajectory must not hold half of a'],
   ])('%j is refused', (text, sentence) => {
     expect(complaint(text)).toStartWith(sentence)

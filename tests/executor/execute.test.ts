@@ -64,7 +64,7 @@ describe('execute', () => {
     const [slot] = script.executor.slots('host:1', 1)
     const running = the(slot).bash('exit 3')
     await settled()
-    const metadata = { exit_code: 3, duration: 0.25 }
+    const metadata = { exit_code: 3, duration: 0.003971 }
     the(script.posts[0]).answer(
       Response.json({ success: false, output: 'o', error: 'Exit code: 3', metadata }),
     )
@@ -76,7 +76,7 @@ describe('execute', () => {
       metadata,
       outcome: 'exited',
     })
-    expect(result.timing.toolMs).toBe(250)
+    expect(result.timing.toolMs).toBe(3.971)
     expect(result.timing.queuedMs + result.timing.wireMs).toBeCloseTo(result.timing.totalMs, 2)
     expect(toToolResult(result)).toEqual({
       success: false,
