@@ -53,7 +53,7 @@ export function countFailure(
     if (!isSpent && !core.outlasts(ms, call)) continue
     const attempts = `${call.attempts} attempt${call.attempts === 1 ? '' : 's'}`
     const late = isSpent ? '' : ` (another after a pause of ${Math.round(ms)} ms would come too late)`
-    const message = `Failed after ${attempts} at ${addr}: ${failure.message}${late}`
+    const message = `Failed after ${attempts}: ${failure.message}${late} (container ${addr})`
     core.giveUp(call, { ...failure, message })
   }
 }

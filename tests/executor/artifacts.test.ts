@@ -89,7 +89,7 @@ describe('readArtifact', () => {
     const result = await reading
     expect(result).toMatchObject({
       success: false,
-      error: 'Failed after 3 attempts at http://one:1: cut',
+      error: 'Failed after 3 attempts: cut (container http://one:1)',
       failure: { code: 'unreachable', attempts: 3 },
     })
     expect('httpStatus' in result).toBe(false)

@@ -341,7 +341,7 @@ describe('what is missing is asked for again, with the same ids', () => {
     }
     const result = await running
     expect(result).toMatchObject({ outcome: 'unknown', failure: { code: 'unreachable', attempts: 3 } })
-    expect(result.error).toBe('Failed after 3 attempts at http://one:1: reset')
+    expect(result.error).toBe('Failed after 3 attempts: reset (container http://one:1)')
     await pass(script, 30_000)
     expect(script.posts).toHaveLength(3)
   })

@@ -27,7 +27,7 @@ describe('a container that cannot be reached (promise 6)', () => {
     await pass(script, 250)
     for (const result of await Promise.all(running)) {
       expect(result).toMatchObject({ outcome: 'not-run', failure: { code: 'unreachable', attempts: 3 } })
-      expect(result.error).toBe('Failed after 3 attempts at http://one:1: Unable to connect')
+      expect(result.error).toBe('Failed after 3 attempts: Unable to connect (container http://one:1)')
     }
     expect([script.healthChecks, script.posts.length]).toEqual([3, 0])
     expect(slots.every((slot) => slot.state === 'idle')).toBe(true)
@@ -168,7 +168,7 @@ describe('a post that failed', () => {
       await pass(script, 4_000)
     }
     expect(await running).toMatchObject({ outcome: 'not-run', failure: { code: 'http-error', attempts: 3 } })
-    expect((await running).error).toBe('Failed after 3 attempts at http://one:1: HTTP 429: busy')
+    expect((await running).error).toBe('Failed after 3 attempts: HTTP 429: busy (container http://one:1)')
     expect(script.posts).toHaveLength(3)
   })
 
