@@ -15,9 +15,14 @@ export interface CancelResponseBody {
   readonly unknown: readonly string[]
 }
 
-const ids = v.array(v.pipe(v.string(), v.nonEmpty()))
+const notIds = 'must be an array of execution ids'
+const notId = 'must be an execution id'
+const ids = v.array(v.pipe(v.string(notId), v.nonEmpty(notId)), notIds)
 
-export const cancelRequest: v.GenericSchema<unknown, CancelRequestBody> = v.object({ execution_ids: ids })
+export const cancelRequest: v.GenericSchema<unknown, CancelRequestBody> = v.object(
+  { execution_ids: ids },
+  notIds,
+)
 
 export const cancelResponse: v.GenericSchema<unknown, CancelResponseBody> = v.object({
   cancelled: ids,

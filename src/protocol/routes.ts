@@ -35,7 +35,8 @@ export function filesRoute(slotId: string, path: string): string | undefined {
 /**
  * Why the extended protocol refuses a whole request; nothing of it ran. `ledger_mismatch` (412): this server has another
  * ledger. `ledger_required` (400): the header is missing. `too_large` (413): the body is over the limit. `not_found`
- * (404): no such slot or file. `path_refused` (400, 403): the path leads outside, or to no file.
+ * (404): no such slot or file. `path_refused` (400, 403): the path leads outside, or to no file. `unauthorized` (401),
+ * `host_refused`, `origin_refused` (403), `type_refused` (415): as the door says on every route.
  */
 export type RefusalCode =
   | 'ledger_mismatch'
@@ -44,6 +45,12 @@ export type RefusalCode =
   | 'invalid_request'
   | 'not_found'
   | 'path_refused'
+  | 'method_not_allowed'
+  | 'unauthorized'
+  | 'host_refused'
+  | 'origin_refused'
+  | 'type_refused'
+  | 'server_failed'
 
 /** Limits of a base server (protocol.md): what a client may send to a server that announces none. */
 export const baseLimits = {

@@ -128,7 +128,10 @@ describe('a whole batch is refused, and nothing of it runs,', () => {
 
   test('that comes by another method', async () => {
     const { handler } = await open()
-    expect((await handler(new Request('http://127.0.0.1/v2/batch'))).status).toBe(405)
+    const response = await handler(new Request('http://127.0.0.1/v2/batch'))
+    const error = 'Method not allowed: GET (it must be one of POST)'
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
+    expect(await response.json()).toEqual({ success: false, error, code: 'method_not_allowed' })
   })
 })
 

@@ -83,9 +83,19 @@ test('a call that ends by itself meanwhile keeps its result', async () => {
   expect(result?.success ? finished : cancelled).toEqual(['w'])
 })
 
-test.each([[{}], [{ execution_ids: 'a' }], [{ execution_ids: [5] }], [5]])('%j is refused', async (body) => {
+const notIds = 'execution_ids must be an array of execution ids'
+const notAnObject = 'The request body must be an object'
+test.each<[unknown, string]>([
+  [{}, notIds],
+  [{ execution_ids: 'a' }, notIds],
+  [{ execution_ids: [5] }, 'execution_ids.0 must be an execution id'],
+  [{ execution_ids: [''] }, 'execution_ids.0 must be an execution id'],
+  [5, notAnObject],
+  [[], notAnObject],
+])('%j is refused', async (body, error) => {
   const response = await postV2(await open(), '/cancel', body)
-  expect([response.status, await response.json()]).toMatchObject([400, { code: 'invalid_request' }])
+  expect(response.status).toBe(400)
+  expect(await response.json()).toEqual({ success: false, error, code: 'invalid_request' })
 })
 
 test('a server that drains refuses batches and files, and still cancels what it waits for', async () => {

@@ -26,6 +26,17 @@ export function refusal(status: number, code: RefusalCode, error: string): Respo
   return errorAnswer(status, error, { code })
 }
 
+/** As the extended protocol refuses a method. */
+export function methodRefusal({ method }: Request, allow: string): Response {
+  const answer = refusal(
+    405,
+    'method_not_allowed',
+    `Method not allowed: ${method} (it must be one of ${allow})`,
+  )
+  answer.headers.set('allow', allow)
+  return answer
+}
+
 export function plainText(
   text: string,
   status: number,

@@ -1,6 +1,6 @@
 /** Who may come in: who shows the token, and nobody whom a web page sent, by whatever trick. */
 import { isLoopback } from '../options.ts'
-import { errorAnswer, json } from './answers.ts'
+import { json, refusal } from './answers.ts'
 import { tokenCheck } from './token.ts'
 
 export interface DoorRules {
@@ -26,7 +26,7 @@ function hostRefusal(request: Request, rules: DoorRules): Response | null {
   const host = hostOf(request)
   const name = hostName(host)
   if (name !== null && isHostAllowed(name, rules)) return null
-  return errorAnswer(403, `Host not allowed: ${host}`)
+  return refusal(403, 'host_refused', `Host not allowed: ${host}`)
 }
 
 function isHostAllowed(name: string, rules: DoorRules): boolean {
@@ -41,7 +41,7 @@ function originRefusal(request: Request, rules: DoorRules): Response | null {
   if (origin === null || origin === `http://${hostOf(request)}` || rules.allowedOrigins.includes(origin)) {
     return null
   }
-  return errorAnswer(403, `Origin not allowed: ${origin}`)
+  return refusal(403, 'origin_refused', `Origin not allowed: ${origin}`)
 }
 
 /** The answer to the question that a browser asks first, without token, or `null` when this is not one. */
@@ -61,7 +61,7 @@ function strangerAnswer(request: Request): Response {
   const isRead = request.method === 'GET' || request.method === 'HEAD'
   if (isRead && new URL(request.url).pathname === '/health') return json({ status: 'ok' })
   const error = 'The token of this server is needed: Authorization: Bearer …'
-  const refused = errorAnswer(401, error, { code: 'unauthorized' })
+  const refused = refusal(401, 'unauthorized', error)
   refused.headers.set('www-authenticate', 'Bearer')
   return refused
 }
@@ -70,7 +70,7 @@ function typeRefusal(request: Request): Response | null {
   const type = request.headers.get('content-type')
   // Forms and text/plain can be posted by any page without asking first.
   if (request.method !== 'POST' || type === null || mediaType(type) === 'application/json') return null
-  return errorAnswer(415, `Content type not allowed: ${type} (must be application/json)`)
+  return refusal(415, 'type_refused', `Content type not allowed: ${type} (must be application/json)`)
 }
 
 function hostOf(request: Request): string {

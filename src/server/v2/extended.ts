@@ -4,9 +4,10 @@ import { describeThrown } from '../../errors.ts'
 import { cancelRequest } from '../../protocol/cancel.ts'
 import type { ServerCode } from '../../protocol/execution.ts'
 import type { Feature } from '../../protocol/health.ts'
+import { isJsonObject } from '../../protocol/json-object.ts'
 import { baseLimits, ledgerHeader, serverStopping } from '../../protocol/routes.ts'
 import { MAX_TIMEOUT, type ServerContext } from '../calls.ts'
-import { errorAnswer, json, plainText, refusal } from '../http/answers.ts'
+import { errorAnswer, json, methodRefusal, refusal } from '../http/answers.ts'
 import { readJsonBody } from '../http/read-body.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { check } from '../tools/tool.ts'
@@ -150,6 +151,7 @@ export class Extended {
   }
 
   async #cancel(body: unknown): Promise<Response> {
+    if (!isJsonObject(body)) return refusal(400, 'invalid_request', 'The request body must be an object')
     const request = check(cancelRequest, body)
     if (!request.ok) return refusal(400, 'invalid_request', request.error)
     return json(await this.#executions.cancel(request.value.execution_ids))
@@ -159,7 +161,7 @@ export class Extended {
 /** A route that takes JSON by POST. */
 function posted(answer: (request: Request, body: unknown) => Promise<Response>): Answer {
   return async (request, onBody) => {
-    if (request.method !== 'POST') return plainText('405: Method Not Allowed', 405, { allow: 'POST' })
+    if (request.method !== 'POST') return methodRefusal(request, 'POST')
     const max = baseLimits.requestBytes
     const body = await readJsonBody(request, max)
     onBody?.()

@@ -3,7 +3,7 @@ import { describeThrown } from '../../../errors.ts'
 import { pathAnswer } from '../../artifacts/artifact-answer.ts'
 import type { ServerContext } from '../../calls.ts'
 import { PathError } from '../../files/path-error.ts'
-import { errorAnswer, plainText, refusal } from '../../http/answers.ts'
+import { methodRefusal, refusal } from '../../http/answers.ts'
 import type { Slot } from '../../slot-table.ts'
 import { download } from './download.ts'
 import { FileHashes } from './file-hashes.ts'
@@ -25,7 +25,7 @@ export class FilesRoute {
   async answer(request: Request, onBody: () => void = () => {}): Promise<Response> {
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     if (!isRead && request.method !== 'PUT') {
-      return plainText('405: Method Not Allowed', 405, { allow: 'GET, HEAD, PUT' })
+      return methodRefusal(request, 'GET, HEAD, PUT')
     }
     const named = namedIn(request)
     if (named === null) return refusal(400, 'invalid_request', 'Invalid path')
@@ -58,7 +58,7 @@ export class FilesRoute {
       return refusal(400, 'invalid_request', `Cannot write ${path}: the body was cut (${thrown.message})`)
     }
     if (!(thrown instanceof PathError))
-      return errorAnswer(500, `The server failed: ${describeThrown(thrown)}`)
+      return refusal(500, 'server_failed', `The server failed: ${describeThrown(thrown)}`)
     const { status, body } = pathAnswer(thrown, path)
     return refusal(status, status === 404 ? 'not_found' : 'path_refused', String(body.error))
   }
