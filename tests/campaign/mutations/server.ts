@@ -136,8 +136,8 @@ export const serverMutations: readonly Mutation[] = [
   {
     mechanism: 'Origin is checked',
     file: 'src/server/http/door.ts',
-    find: 'return errorAnswer(403, `Origin',
-    replace: 'return null\n  errorAnswer(403, `Origin',
+    find: "return refusal(403, 'origin_refused', `Origin",
+    replace: "return null\n  refusal(403, 'origin_refused', `Origin",
     tests: ['tests/server/door-rejections.test.ts', '-t', '403'],
   },
   {
