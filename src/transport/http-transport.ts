@@ -47,7 +47,8 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
       ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
     },
   })
-  const sender = { client, fetch: fetchWith(options.fetch) }
+  const json = client.extend({ headers: { 'content-type': 'application/json' } })
+  const sender = { client, json, fetch: fetchWith(options.fetch) }
   return {
     exchange: (request) => exchange(sender, request),
     stream: (request) => stream(sender, request),
@@ -57,6 +58,8 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
 /** What requests are sent by. */
 interface Sender {
   readonly client: KyInstance
+  /** For what is sent as text. Of its own: to merge headers for each request is much of what ky takes. */
+  readonly json: KyInstance
   readonly fetch: (request: Request, signal: AbortSignal) => Promise<Response>
 }
 
@@ -109,19 +112,18 @@ type Unanswered = Extract<Exchange<never>, { kind: 'not-sent' | 'broken' | 'abor
 type Sendable = Pick<StreamRequest, 'method' | 'url' | 'headers' | 'body' | 'signal'>
 
 async function send(sender: Sender, request: Sendable): Promise<Response | Unanswered> {
+  const { url, method, headers, body, signal } = request
+  const client = typeof body === 'string' ? sender.json : sender.client
   try {
-    return await sender.client(request.url, {
-      method: request.method,
+    return await client(url, {
+      method,
       // Around ky, which would make a controller of its own and a signal of both.
-      fetch: (made) => sender.fetch(asRequest(made), request.signal),
-      headers: {
-        ...(typeof request.body === 'string' ? { 'content-type': 'application/json' } : {}),
-        ...request.headers,
-      },
-      ...(request.body === undefined ? {} : { body: request.body }),
+      fetch: (made) => sender.fetch(asRequest(made), signal),
+      ...(headers === undefined ? {} : { headers }),
+      ...(body === undefined ? {} : { body }),
     })
   } catch (error) {
-    if (request.signal.aborted) return { kind: 'aborted' }
+    if (signal.aborted) return { kind: 'aborted' }
     const message = describeThrown(innermost(error))
     return neverConnected(error) ? { kind: 'not-sent', message } : { kind: 'broken', message }
   }
