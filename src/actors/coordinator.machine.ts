@@ -22,18 +22,20 @@ const coordinatorSetup = setup({
     postCancel: nothing,
     /** Reads the container's health: one attempt for all that wait. */
     probe: nothing,
+    /** Reads it once more, besides the attempts of the calls that wait. */
+    look: nothing,
     /** Asks to be told when the pause is over. */
     schedulePause: nothing,
   },
 })
 
-type Action = 'scheduleTick' | 'post' | 'postCancel' | 'probe' | 'schedulePause'
+type Action = 'scheduleTick' | 'post' | 'postCancel' | 'probe' | 'look' | 'schedulePause'
 
 type Value = {
   intake: 'idle' | 'collecting'
   wire: 'quiet' | { posting: 'waiting' | 'streaming' }
   cancelling: 'calm' | 'asking'
-  link: 'unknown' | 'probing' | { up: 'base' | 'extended' } | 'down'
+  link: 'unknown' | { probing: 'attempt' | 'look' } | { up: 'base' | 'extended' } | 'down'
 }
 
 /** The chart of a container's coordinator. Its actions do nothing until they are provided. */
@@ -99,27 +101,32 @@ export const coordinatorMachine: Chart<CoordinatorEvent, Action, Value> = coordi
             'probe.base': 'up.base',
             'probe.extended': 'up.extended',
             'link.lost': { target: 'down', actions: 'schedulePause' },
+            'link.doubted': { target: 'probing.look', actions: 'look' },
           },
         },
         probing: {
-          description: 'One attempt for all calls that wait.',
           on: {
             'probe.base': 'up.base',
             'probe.extended': 'up.extended',
             'probe.failed': { target: 'down', actions: 'schedulePause' },
           },
+          initial: 'attempt',
+          states: {
+            attempt: { description: 'One attempt for all calls that wait.' },
+            look: { description: 'It was there a moment ago: a look at once, before any pause.' },
+          },
         },
         up: {
-          on: { 'link.lost': { target: 'down', actions: 'schedulePause' } },
+          on: {
+            'link.lost': { target: 'down', actions: 'schedulePause' },
+            'link.doubted': { target: 'probing.look', actions: 'look' },
+          },
           initial: 'base',
           states: {
             base: { on: { 'probe.extended': 'extended' } },
             extended: {
               description: 'It has a ledger: what was cut is asked for again, and runs once.',
-              on: {
-                'probe.base': 'base',
-                'link.stale': { target: '#coordinator.link.probing', actions: 'probe' },
-              },
+              on: { 'probe.base': 'base' },
             },
           },
         },

@@ -78,10 +78,10 @@ export type CoordinatorEvent<C extends Call = Call> =
   /** The container is there, and has a ledger: results come back one by one, and may be asked for again. */
   | { readonly type: 'probe.extended' }
   | { readonly type: 'probe.failed' }
-  /** The container could not be reached, cut an answer, or asked for a pause. */
+  /** The container could not be reached, cut an answer again, or asked for a pause. */
   | { readonly type: 'link.lost' }
-  /** The container is another one than was thought. */
-  | { readonly type: 'link.stale' }
+  /** The container cut an answer, or is another one than was thought. */
+  | { readonly type: 'link.doubted' }
   | { readonly type: 'pause.over' }
   /** The pause is over, and no call waits. */
   | { readonly type: 'pause.idle' }

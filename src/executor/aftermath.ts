@@ -40,19 +40,19 @@ export function conclude(container: Posting, post: Post, delivery: Delivery): vo
 
 /** Ends the calls of which this container could not say in their last attempt how they ended, and have none left. */
 export function countFailure(
-  { core, addr, buffer, pacing }: Posting,
+  { core, addr, buffer }: Posting,
   calls: readonly PendingCall[],
   failure: Failed,
+  pauseMs: number,
 ): void {
-  const { ms } = pacing.pause
   for (const call of calls) {
     if (!buffer.has(call)) continue
     call.lastFailure = failure
     call.failedAttempts += 1
     const isSpent = call.failedAttempts >= core.retry.attempts
-    if (!isSpent && !core.outlasts(ms, call)) continue
+    if (!isSpent && !core.outlasts(pauseMs, call)) continue
     const attempts = `${call.attempts} attempt${call.attempts === 1 ? '' : 's'}`
-    const late = isSpent ? '' : ` (another after a pause of ${Math.round(ms)} ms would come too late)`
+    const late = isSpent ? '' : ` (another after a pause of ${Math.round(pauseMs)} ms would come too late)`
     const message = `Failed after ${attempts}: ${failure.message}${late} (container ${addr})`
     core.giveUp(call, { ...failure, message })
   }
@@ -105,7 +105,7 @@ function meetAgain(container: Posting, post: Post, calls: readonly PendingCall[]
   for (const call of calls) buffer.add(call)
   if (isNews) {
     pacing.failed(failure.message, 0)
-    container.send({ type: 'link.stale' })
+    container.send({ type: 'link.doubted' })
   }
   container.flush()
 }
@@ -117,8 +117,16 @@ function tryAgain(
   failure: Failed,
   askedPauseMs = 0,
 ): void {
-  for (const call of calls) container.buffer.add(call)
-  if (container.link === 'up') container.pacing.failed(failure.message, askedPauseMs)
-  countFailure(container, calls, failure)
-  container.send({ type: 'link.lost' })
+  const { buffer, link, pacing } = container
+  // One cut is not yet a container that is gone: nobody waits for more than a look.
+  const isDoubt = pacing.isSteady && wasCut(failure)
+  for (const call of calls) buffer.add(call)
+  if (link === 'up') pacing.failed(failure.message, askedPauseMs)
+  countFailure(container, calls, failure, isDoubt ? 0 : pacing.pause.ms)
+  container.send({ type: isDoubt ? 'link.doubted' : 'link.lost' })
+}
+
+/** The container was there, and said nothing of trouble. */
+function wasCut({ outcome, code }: Failed): boolean {
+  return outcome === 'unknown' && code !== 'http-error'
 }

@@ -3,7 +3,7 @@ import type { ActorRefFrom } from 'xstate'
 import { coordinatorMachine } from '../actors/coordinator.machine.ts'
 import { createLearnedActor } from '../actors/learned-actor.ts'
 import { withLearnedEdges } from '../actors/learned-edges.ts'
-import type { Call, CoordinatorEvent } from '../actors/messages.ts'
+import type { CoordinatorEvent } from '../actors/messages.ts'
 import { type LinkState, linkStateOf } from '../actors/states.ts'
 import { notRun } from '../batching/settlement.ts'
 import type { Taken } from '../batching/streamed-results.ts'
@@ -15,7 +15,7 @@ import { CallBuffer } from './call-buffer.ts'
 import { Cancels } from './cancels.ts'
 import type { Core } from './core.ts'
 import { Pacing } from './pacing.ts'
-import { type CallContainer, PendingCall } from './pending-call.ts'
+import { arePending, type CallContainer, type PendingCall } from './pending-call.ts'
 import { Post } from './post.ts'
 import { type Look, lookAt } from './probe.ts'
 import { deliver } from './wire.ts'
@@ -32,11 +32,12 @@ export class Container implements CallContainer, Posting {
   readonly buffer: CallBuffer
   readonly cancels: Cancels
   readonly pacing: Pacing
+  /** POSTs so far, and the calls in them. */
+  readonly posted = { posts: 0, calls: 0 }
   /** What it has announced, when it speaks the extended protocol. */
   terms: Terms | undefined
   readonly #actor: ActorRefFrom<typeof coordinatorMachine>
   readonly #posts = new Set<Post>()
-  readonly #posted = { posts: 0, calls: 0 }
   readonly #stopped = new AbortController()
   /** Told when the link is lost, and after each attempt that fails. */
   onLinkDown: (() => void) | undefined
@@ -55,6 +56,7 @@ export class Container implements CallContainer, Posting {
         post: ({ event }) => this.#postAll(event),
         postCancel: ({ event }) => this.#postCancel(event),
         probe: () => void this.#probe(),
+        look: () => void this.#look(),
         schedulePause: () => this.#schedulePause(),
       },
     })
@@ -103,11 +105,6 @@ export class Container implements CallContainer, Posting {
     let calls = 0
     for (const post of this.#posts) calls += post.waiting
     return calls
-  }
-
-  /** POSTs so far, and the calls in them. */
-  get posted(): { readonly posts: number; readonly calls: number } {
-    return this.#posted
   }
 
   /** Calls that it has answered. */
@@ -173,8 +170,8 @@ export class Container implements CallContainer, Posting {
   async #post(post: Post): Promise<void> {
     const { core } = this
     this.#posts.add(post)
-    this.#posted.posts += 1
-    this.#posted.calls += post.calls.length
+    this.posted.posts += 1
+    this.posted.calls += post.calls.length
     const now = core.clock.now()
     for (const call of post.calls) {
       call.attempts += 1
@@ -219,31 +216,34 @@ export class Container implements CallContainer, Posting {
   /** One attempt to reach the container, for all calls that wait now. */
   async #probe(): Promise<void> {
     const calls = this.buffer.list()
-    for (const call of calls) this.core.started(call)
-    const seen = await lookAt(this.core, this.addr, probeTimeoutMs, this.#stopped.signal)
-    if (this.#stopped.signal.aborted) return
-    if (seen.kind === 'answered') {
-      this.#meet(seen)
-      this.flush()
-      return
-    }
-    this.pacing.failed(seen.message, 0)
+    const message = await this.#reach()
+    if (message === undefined) return
+    this.pacing.failed(message, 0)
     for (const call of calls) call.attempts += 1
-    countFailure(this, calls, notRun('unreachable', seen.message))
+    countFailure(this, calls, notRun('unreachable', message), this.pacing.pause.ms)
     this.send({ type: 'probe.failed' })
   }
 
+  async #look(): Promise<void> {
+    if ((await this.#reach()) !== undefined) this.send({ type: 'probe.failed' })
+  }
+
+  /** Posts what waits, if the container answers; else why it did not. */
+  async #reach(): Promise<string | undefined> {
+    for (const call of this.buffer.list()) this.core.started(call)
+    const seen = await lookAt(this.core, this.addr, probeTimeoutMs, this.#stopped.signal)
+    if (this.#stopped.signal.aborted) return undefined
+    if (seen.kind !== 'answered') return seen.message
+    this.#meet(seen)
+    this.flush()
+    return undefined
+  }
+
   #schedulePause(): void {
-    this.pacing.schedule(() => {
-      this.send({ type: this.buffer.size > 0 ? 'pause.over' : 'pause.idle' })
-    })
+    this.pacing.schedule(() => this.send({ type: this.buffer.size > 0 ? 'pause.over' : 'pause.idle' }))
     const { ms: pauseMs, reason } = this.pacing.pause
     const { emit } = this.core
     emit?.({ type: 'retry.scheduled', container: this.addr, calls: this.buffer.size, pauseMs, reason })
     this.onLinkDown?.()
   }
-}
-
-function arePending(calls: readonly Call[]): calls is readonly PendingCall[] {
-  return calls.every((call) => call instanceof PendingCall)
 }

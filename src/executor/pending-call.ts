@@ -206,3 +206,8 @@ export abstract class PendingCall
 function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000
 }
+
+/** The charts know calls as plain data. */
+export function arePending(calls: readonly Call[]): calls is readonly PendingCall[] {
+  return calls.every((call) => call instanceof PendingCall)
+}

@@ -78,13 +78,26 @@ describe('the chart of a coordinator', () => {
     expect(walk('cancel.post', 'cancel.drained').value).toMatchObject({ cancelling: 'calm' })
   })
 
-  test('a container that is another one than was thought is looked at anew, at once', () => {
-    const { link, actions } = walk('tick.probe', 'probe.extended', 'link.stale')
-    expect([link, actions]).toEqual(['probing', ['probe', 'probe']])
-    expect(walk('tick.probe', 'probe.extended', 'link.stale', 'probe.base').value).toMatchObject({
-      link: { up: 'base' },
-    })
-    expect(walk('tick.probe', 'probe.base', 'link.stale').link).toBe('up')
+  test('a container that is doubted is looked at at once; when it gives no answer, a pause begins', () => {
+    for (const kind of ['probe.base', 'probe.extended'] as const) {
+      const { link, actions } = walk('tick.probe', kind, 'link.doubted')
+      expect([link, actions]).toEqual(['probing', ['probe', 'look']])
+      expect(walk('tick.probe', kind, 'link.doubted', 'probe.base').value).toMatchObject({
+        link: { up: 'base' },
+      })
+      const gone = walk('tick.probe', kind, 'link.doubted', 'probe.failed')
+      expect([gone.link, gone.actions.at(-1)]).toEqual(['down', 'schedulePause'])
+    }
+  })
+
+  test('a post of a time before the link was lost may be what makes it doubted', () => {
+    const { link, actions } = walk('tick.probe', 'probe.base', 'link.lost', 'pause.idle', 'link.doubted')
+    expect([link, actions]).toEqual(['probing', ['probe', 'schedulePause', 'look']])
+  })
+
+  test('while it is doubted nothing more is asked', () => {
+    const { link, actions } = walk('tick.probe', 'probe.base', 'link.doubted', 'link.doubted', 'link.lost')
+    expect([link, actions]).toEqual(['probing', ['probe', 'look']])
   })
 
   test('a look at its health may show that it changed', () => {

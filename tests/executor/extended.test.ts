@@ -159,11 +159,10 @@ describe('a container that is another one (404, 412)', () => {
       const [a, b] = script.executor.slots('one:1', 2)
       const cut = a.bash('x')
       await settled()
-      the(script.posts[0]).fail(new Error('reset'))
-      await settled()
-      const fresh = the(b).bash('x')
       script.health = health
-      await pass(script, 1_000)
+      the(script.posts[0]).fail(new Error('reset'))
+      const fresh = the(b).bash('x')
+      await settled()
       const result = await cut
       expect(result).toMatchObject({ outcome: 'unknown', failure: { code: 'interrupted', attempts: 1 } })
       expect(result.error).toContain('the server that knew it was replaced')
@@ -279,13 +278,17 @@ describe('results stream back', () => {
 })
 
 describe('what is missing is asked for again, with the same ids', () => {
-  const cuts: [string, (script: Scripted) => void][] = [
-    ['the connection breaks before an answer', ({ posts }) => the(posts[0]).fail(new Error('reset'))],
-    ['the answer breaks', ({ posts }) => streamTo(posts[0]).cut()],
-    ['the answer ends without its last line', ({ posts }) => streamTo(posts[0]).end()],
-    ['the answer holds no result', ({ posts }) => streamTo(posts[0]).done(0)],
-    ['status 500', ({ posts }) => the(posts[0]).answer(new Response('no', { status: 500 }))],
-    ['garbage', ({ posts }) => the(posts[0]).answer(new Response('<html>'))],
+  const cuts: [string, (script: Scripted) => void, 'at once' | 'after a pause'][] = [
+    [
+      'the connection breaks before an answer',
+      ({ posts }) => the(posts[0]).fail(new Error('reset')),
+      'at once',
+    ],
+    ['the answer breaks', ({ posts }) => streamTo(posts[0]).cut(), 'at once'],
+    ['the answer ends without its last line', ({ posts }) => streamTo(posts[0]).end(), 'at once'],
+    ['the answer holds no result', ({ posts }) => streamTo(posts[0]).done(0), 'at once'],
+    ['status 500', ({ posts }) => the(posts[0]).answer(new Response('no', { status: 500 })), 'after a pause'],
+    ['garbage', ({ posts }) => the(posts[0]).answer(new Response('<html>')), 'at once'],
     [
       'a line that is malformed',
       ({ posts }) => {
@@ -293,23 +296,78 @@ describe('what is missing is asked for again, with the same ids', () => {
         stream.line({ execution_id: posts[0]?.calls[0]?.execution_id, success: 'yes' })
         stream.done(1)
       },
+      'at once',
     ],
   ]
-  test.each(cuts)('%s', async (_, cut) => {
+  test.each(cuts)('%s', async (_, cut, when) => {
     await using script = extended()
     const running = script.executor.slots('one:1', 1)[0].bash('x')
     await settled()
     cut(script)
     await settled()
-    await pass(script, 750)
-    expect(script.posts).toHaveLength(1)
-    await pass(script, 500)
+    if (when === 'after a pause') {
+      await pass(script, 750)
+      expect(script.posts).toHaveLength(1)
+      await pass(script, 500)
+    }
     expect(script.posts.map(({ calls }) => calls[0]?.execution_id)).toEqual(
       Array.from({ length: 2 }, () => the(script.posts[0]?.calls[0]).execution_id),
     )
     script.posts[1]?.succeed()
     expect(await running).toMatchObject({ outcome: 'exited', success: true })
     expect((await running).failure).toBeUndefined()
+  })
+
+  test('after one cut nobody waits for more than a look at its health, strangers neither', async () => {
+    await using script = extended()
+    const [a, b] = script.executor.slots('one:1', 2)
+    const cut = a.bash('x')
+    await settled()
+    the(script.posts[0]).fail(new Error('reset'))
+    const stranger = the(b).bash('x')
+    await settled()
+    script.automatic()
+    expect((await Promise.all([cut, stranger])).map(({ outcome }) => outcome)).toEqual(['exited', 'exited'])
+    expect(script.healthChecks).toBe(2)
+    expect(script.events.some(({ type }) => type === 'retry.scheduled')).toBe(false)
+  })
+
+  test('a container that is cut and gone is left alone between attempts, as often as a call has some', async () => {
+    await using script = extended()
+    const [a, b] = script.executor.slots('one:1', 2)
+    const cut = a.bash('x')
+    await settled()
+    script.health = () => Promise.reject(refused())
+    the(script.posts[0]).fail(new Error('reset'))
+    const stranger = the(b).bash('x')
+    await settled()
+    const checks = [script.healthChecks]
+    for (const ms of [750, 250, 1_750, 250]) {
+      await pass(script, ms)
+      checks.push(script.healthChecks)
+    }
+    // The look at once costs no attempt; then the pauses grow.
+    expect(checks).toEqual([2, 2, 3, 3, 4])
+    expect(await cut).toMatchObject({ outcome: 'unknown', failure: { attempts: 3 } })
+    await pass(script, 3_000)
+    expect(await stranger).toMatchObject({ outcome: 'not-run', failure: { attempts: 3 } })
+    expect([script.posts.length, script.healthChecks]).toEqual([1, 5])
+  })
+
+  test('a second cut, without an answer between them, is followed by a pause', async () => {
+    await using script = extended()
+    const running = script.executor.slots('one:1', 1)[0].bash('x')
+    await settled()
+    the(script.posts[0]).fail(new Error('reset'))
+    await settled()
+    the(script.posts[1]).fail(new Error('reset'))
+    await settled()
+    await pass(script, 1_750)
+    expect(script.posts).toHaveLength(2)
+    script.automatic()
+    await pass(script, 250)
+    expect(await running).toMatchObject({ outcome: 'exited' })
+    expect(script.posts).toHaveLength(3)
   })
 
   test('only for the calls that have no result', async () => {
@@ -401,7 +459,7 @@ describe('what is missing is asked for again, with the same ids', () => {
     await using script = extended({ retry: { delayMs: 2_000 } }, { ledger_retention: 1 })
     const running = script.executor.slots('one:1', 1)[0].bash('x')
     await settled()
-    the(script.posts[0]).fail(new Error('reset'))
+    the(script.posts[0]).answer(new Response('no', { status: 500 }))
     await settled()
     await pass(script, 10_000)
     expect(await running).toMatchObject({ outcome: 'unknown' })

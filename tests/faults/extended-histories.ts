@@ -110,8 +110,9 @@ async function run(fault: Fault, setting: Setting, lane: number): Promise<Histor
       ...usual,
       ...(fault.kind === 'stall' ? { timeoutMs } : {}),
       ...(fresh ? { fetch: oneShot } : {}),
-      onEvent: ({ type }) => {
-        if (type === 'retry.scheduled' && replacedBy !== undefined) ground.replace?.(replacedBy)
+      onEvent: (event) => {
+        const isCut = event.type === 'link.changed' && event.from === 'up'
+        if (isCut && replacedBy !== undefined) ground.replace?.(replacedBy)
       },
     },
     fault.kind === 'stall' ? { clock } : {},

@@ -61,14 +61,14 @@ export const clientMutations: readonly Mutation[] = [
   {
     mechanism: 'Retry-After is obeyed',
     file: 'src/executor/aftermath.ts',
-    find: 'container.pacing.failed(failure.message, askedPauseMs)',
-    replace: 'container.pacing.failed(failure.message, 0)',
+    find: 'pacing.failed(failure.message, askedPauseMs)',
+    replace: 'pacing.failed(failure.message, 0)',
     tests: ['tests/executor/retries.test.ts', '-t', '429'],
   },
   {
     mechanism: 'Retry-After beyond the deadline ends the call',
     file: 'src/executor/aftermath.ts',
-    find: 'if (!isSpent && !core.outlasts(ms, call)) continue',
+    find: 'if (!isSpent && !core.outlasts(pauseMs, call)) continue',
     replace: 'if (!isSpent) continue',
     tests: ['tests/executor/retries.test.ts', '-t', '3600'],
   },
@@ -218,5 +218,19 @@ export const clientMutations: readonly Mutation[] = [
     find: "isCut && verdict.kind === 'settle'",
     replace: "!isCut && verdict.kind === 'settle'",
     tests: ['tests/executor/artifacts.test.ts'],
+  },
+  {
+    mechanism: 'after one cut nobody waits for a pause',
+    file: 'src/executor/aftermath.ts',
+    find: 'pacing.isSteady && wasCut(failure)',
+    replace: 'false',
+    tests: ['tests/executor/extended.test.ts', '-t', 'after one cut'],
+  },
+  {
+    mechanism: 'after a second cut they do',
+    file: 'src/executor/aftermath.ts',
+    find: 'pacing.isSteady && wasCut(failure)',
+    replace: 'wasCut(failure)',
+    tests: ['tests/executor/extended.test.ts', '-t', 'a second cut'],
   },
 ]
