@@ -22,6 +22,12 @@ export function checked<T>(schema: v.GenericSchema<unknown, T>, value: unknown, 
   throw new SandboxUsageError(field, `Cannot use ${shown(issue.input)} as ${field} of ${subject}: ${problem}`)
 }
 
+/** Throws a {@link SandboxUsageError} for what is no object: its fields can be looked at then. */
+export function refuseNonObject(value: unknown, subject: string): void {
+  if (typeof value === 'object' && value !== null) return
+  throw new SandboxUsageError(subject, `Cannot use ${shown(value)} as ${subject}: it must be an object`)
+}
+
 function isObjectIssue({ type }: v.BaseIssue<unknown>): boolean {
   return type === 'strict_object' || type === 'object'
 }

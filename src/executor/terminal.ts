@@ -1,7 +1,7 @@
 /** Floor 3: the terminal of a slot, as the sugar of slots and leases. Browser compatible. */
 import * as v from 'valibot'
 import type { TmuxArgs } from '../protocol/tools.ts'
-import { checked, count } from '../usage.ts'
+import { checked, count, refuseNonObject } from '../usage.ts'
 import { type ExecuteOptions, refuseUnknown } from './options.ts'
 import type { ExecutionResult } from './results.ts'
 
@@ -84,18 +84,24 @@ export function terminalOf(
   execute: (args: TmuxArgs, options: ExecuteOptions) => Promise<ExecutionResult>,
 ): SlotTerminal {
   return {
-    async start({ paneWidth, paneHeight, ...rest } = {}) {
+    async start(options = {}) {
+      refuseNonObject(options, 'terminal options')
+      const { paneWidth, paneHeight, ...rest } = options
       refuseUnknown(rest, Object.keys(startOptions.entries), 'terminal options')
       const size = checked(startOptions, { paneWidth, paneHeight }, 'terminal options')
       return await execute({ action: 'start', ...startArgs(size) }, rest)
     },
-    async sendKeys(names, { block, minWaitMs, maxWaitMs, ...rest } = {}) {
+    async sendKeys(names, options = {}) {
+      refuseNonObject(options, 'terminal options')
+      const { block, minWaitMs, maxWaitMs, ...rest } = options
       const { keys } = checked(keyNames, { keys: names }, 'terminal keys')
       refuseUnknown(rest, Object.keys(sendKeysOptions.entries), 'terminal options')
       const waits = checked(sendKeysOptions, { block, minWaitMs, maxWaitMs }, 'terminal options')
       return await execute({ action: 'send_keys', keys, ...waitArgs(waits) }, rest)
     },
-    async capture({ entire, ...rest } = {}) {
+    async capture(options = {}) {
+      refuseNonObject(options, 'terminal options')
+      const { entire, ...rest } = options
       refuseUnknown(rest, Object.keys(captureOptions.entries), 'terminal options')
       const { entire: capture_entire } = checked(captureOptions, { entire }, 'terminal options')
       const args = capture_entire === undefined ? {} : { capture_entire }

@@ -17,13 +17,24 @@ export function checkedLease(lease: unknown): Lease {
   throw new SandboxUsageError('lease', 'Cannot use this lease: it must come from pool.acquire')
 }
 
+function leasesIn(items: unknown): Lease[] {
+  if (!Array.isArray(items)) {
+    throw new SandboxUsageError('items', 'Cannot execute a batch: items must be an array')
+  }
+  return items.map((item: unknown, index) => {
+    if (Array.isArray(item)) return checkedLease(item[0])
+    const subject = `item ${index} of executeBatch`
+    throw new SandboxUsageError(subject, `Cannot use ${subject}: it must be [lease, tool, args]`)
+  })
+}
+
 /** Runs what can run; the calls of lost leases have their results in their places. */
 export async function executeLeased(
   executor: SandboxExecutor,
   items: readonly LeaseTuple[],
   options: CallOptions,
 ): Promise<ExecutionResult[]> {
-  const slots = items.map(([lease]) => checkedLease(lease).held())
+  const slots = leasesIn(items).map((lease) => lease.held())
   const live = items.flatMap(([, tool, args], index) => {
     const slot = slots[index]
     return slot === undefined ? [] : [{ slot, tool, args }]

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { type Failed, notRun } from '../../batching/settlement.ts'
 import { SandboxError } from '../../errors.ts'
-import { checked } from '../../usage.ts'
+import { checked, refuseNonObject } from '../../usage.ts'
 import type { ArchiveArtifactsResult, ListArtifactsResult, ReadArtifactResult } from '../artifact-results.ts'
 import * as artifacts from '../artifacts.ts'
 import { type BashOptions, bashCall } from '../bash-call.ts'
@@ -102,6 +102,7 @@ export class Lease implements AsyncDisposable {
     args: object,
     options: ExecuteOptions,
   ): Promise<ExecutionResult> {
+    refuseNonObject(options, 'call options')
     const lost = this.#lostResult(options.executionId)
     return lost ?? this.#door.execute(this.#held(), tool, args, options, queuedAt)
   }

@@ -3,8 +3,9 @@ import { type Failed, notRun } from '../../batching/settlement.ts'
 import { describeThrown, SandboxError } from '../../errors.ts'
 import type { Clock } from '../../ports/clock.ts'
 import { AbortWatch } from '../abort-watch.ts'
+import { checkedArgs, checkedTool } from '../batch-items.ts'
 import { Deadlines, type Expiring } from '../deadlines.ts'
-import type { ExecuteOptions } from '../options.ts'
+import { checkedExecuteOptions, type ExecuteOptions } from '../options.ts'
 import type { ExecutionResult } from '../results.ts'
 import type { ArgsOf } from '../slot.ts'
 import { AcquireError, type AcquireFailure } from './acquire-error.ts'
@@ -41,6 +42,9 @@ export class Trajectories {
     args: ArgsOf<T>,
     options: ExecuteOptions,
   ): Promise<ExecutionResult> {
+    // Misuse is told before it waits for a slot, and has one.
+    checkedArgs(checkedTool(tool), args)
+    checkedExecuteOptions(options)
     const since = this.#parts.clock.now()
     const trajectory = this.#running.get(trajectoryId) ?? this.#begin(trajectoryId)
     try {

@@ -1,4 +1,5 @@
 import { describe, expect, spyOn, test } from 'bun:test'
+import { SandboxUsageError } from '../../../src/errors.ts'
 import { SlotPool } from '../../../src/executor/pool/slot-pool.ts'
 import type { DiscoveryListeners } from '../../../src/ports/discovery.ts'
 import { scripted, settled } from '../../support/scripted-container.ts'
@@ -145,6 +146,29 @@ describe('leases (promise 11)', () => {
     await released
     expect(script.pool.stats().slots).toMatchObject({ total: 1, free: 1 })
   })
+})
+
+test('misuse is told as such, and before a slot is waited for', async () => {
+  await using script = await start(['one:1'], { slotsPerContainer: 1 })
+  const { pool } = script
+  const lease = await pool.acquire()
+  const misuse: [Promise<unknown>, string][] = [
+    [pool.executeBatch(null as never), 'items must be an array'],
+    [pool.executeBatch([null] as never), 'item 0 of executeBatch: it must be [lease, tool, args]'],
+    [pool.executeBatch([['a lease', 'bash', {}]] as never), 'Cannot use this lease'],
+    [pool.run('a', 'bash', { command: 'x' }, null as never), 'Cannot use null as call options'],
+    [pool.run('a', 'bash', {} as never), 'args.command is missing'],
+    [pool.run('a', '', {}), 'Cannot use "" as tool'],
+    [lease.bash('x', null as never), 'Cannot use null as bash options: it must be an object'],
+    [lease.readFile('x', null as never), 'Cannot use null as call options: it must be an object'],
+    [lease.terminal.capture(null as never), 'Cannot use null as terminal options: it must be an object'],
+  ]
+  for (const [promise, sentence] of misuse) {
+    const thrown = await promise.catch((reason: unknown) => reason)
+    expect(thrown).toBeInstanceOf(SandboxUsageError)
+    expect(String(thrown)).toContain(sentence)
+  }
+  expect([pool.stats().waiters, script.posts.length]).toEqual([0, 0])
 })
 
 describe('start and stop', () => {
