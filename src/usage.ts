@@ -41,10 +41,19 @@ function isUnknownKey(issue: v.BaseIssue<unknown>): boolean {
   return issue.type === 'strict_object' && issue.expected === 'never'
 }
 
-/** The options that there are, where the unknown one is not within another option. */
-function known(schema: object, { path }: v.BaseIssue<unknown>): string {
-  if (path?.length !== 1 || !('entries' in schema)) return ''
-  return `; known: ${Object.keys(schema.entries ?? {}).join(', ')}`
+/** The options that there are where the unknown one is, as the end of a sentence. */
+export function known(schema: object, { path }: v.BaseIssue<unknown>): string {
+  const within = path?.slice(0, -1) ?? []
+  const parent = within.reduce<unknown>((at, { key }) => entriesOf(at)[String(key)], schema)
+  const names = Object.keys(entriesOf(parent))
+  return names.length === 0 ? '' : `; known: ${names.join(', ')}`
+}
+
+/** Of an object's schema, also of one that may be left out. */
+function entriesOf(schema: unknown): Record<string, unknown> {
+  if (typeof schema !== 'object' || schema === null) return {}
+  if ('wrapped' in schema) return entriesOf(schema.wrapped)
+  return 'entries' in schema ? { ...Object(schema.entries) } : {}
 }
 
 function shown(value: unknown): string {

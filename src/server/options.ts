@@ -2,6 +2,7 @@
 import { isIPv6 } from 'node:net'
 import * as v from 'valibot'
 import { SandboxUsageError } from '../errors.ts'
+import { known } from '../usage.ts'
 import type { LogEntry } from './operation/log.ts'
 
 /** Bounds of what a tool call may use. */
@@ -177,7 +178,7 @@ const stopOptions = v.strictObject(
 /** Checks the options of `stop` and fills the defaults in; throws a SandboxUsageError that names the field. */
 export function stopSettings(options: unknown = {}): Required<StopOptions> {
   const parsed = v.safeParse(stopOptions, options)
-  if (!parsed.success) throw usageError(parsed.issues[0], 'stop')
+  if (!parsed.success) throw usageError(parsed.issues[0], stopOptions, 'stop')
   return parsed.output
 }
 
@@ -201,7 +202,7 @@ interface Doors {
 
 function checked<T extends Doors>(schema: v.GenericSchema<unknown, T>, options: unknown): T {
   const parsed = v.safeParse(schema, options)
-  if (!parsed.success) throw usageError(parsed.issues[0])
+  if (!parsed.success) throw usageError(parsed.issues[0], schema)
   const { host, network, token } = parsed.output
   if (token === undefined && !isLoopback(host)) {
     const message = `host ${show(host)} needs a token: without one only a loopback address is safe (127.0.0.1, ::1, localhost)`
@@ -214,10 +215,14 @@ function checked<T extends Doors>(schema: v.GenericSchema<unknown, T>, options: 
   return parsed.output
 }
 
-function usageError(issue: v.BaseIssue<unknown>, what = 'the sandbox server'): SandboxUsageError {
+function usageError(
+  issue: v.BaseIssue<unknown>,
+  schema: object,
+  what = 'the sandbox server',
+): SandboxUsageError {
   const field = v.getDotPath(issue) ?? 'options'
   if (issue.type === 'strict_object' && issue.expected === 'never') {
-    return new SandboxUsageError(field, `${field} is not an option of ${what}`)
+    return new SandboxUsageError(field, `${field} is not an option of ${what}${known(schema, issue)}`)
   }
   // A secret is not repeated, not even a wrong one.
   const got = field === 'token' ? '' : `; got ${show(issue.input)}`

@@ -181,6 +181,10 @@ describe('misuse rejects with the name of the field, and nothing is posted (prom
   })
 
   test.each([
+    [
+      { retry: { attempt: 5 } },
+      'Unknown option retry.attempt in SandboxExecutor options; known: attempts, delayMs',
+    ],
     [{ retry: 5 }, 'Cannot use 5 as retry of SandboxExecutor options: it must be an object'],
     [{ headers: { 'a b': 'c' } }, 'as headers of SandboxExecutor options: no request can have such headers'],
     [7, 'Cannot use 7 as SandboxExecutor options: it must be an object'],

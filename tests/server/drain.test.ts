@@ -98,7 +98,7 @@ describe('while it drains', () => {
 })
 
 test.each([
-  [{ drainTimeout: 5 }, 'drainTimeout is not an option of stop'],
+  [{ drainTimeout: 5 }, 'drainTimeout is not an option of stop; known: drainTimeoutMs'],
   [{ drainTimeoutMs: -1 }, 'drainTimeoutMs must be an integer from 0 to 86400000; got -1'],
   [{ drainTimeoutMs: Number.NaN }, 'drainTimeoutMs must be'],
 ])('stop(%j) is misuse', async (options, message) => {
