@@ -139,7 +139,9 @@ describe('a server that is killed in mid-run', () => {
       '6 not-run',
     ])
     for (const { outcome, error } of records) if (outcome !== 'exited') expect(error).not.toBe('')
-    expect(records[2]?.error).toStartWith('Not run: call 1 of this trajectory ended as unknown')
+    expect(records[2]?.error).toStartWith(
+      'Not run: the call of index 1, earlier in this trajectory, ended as unknown',
+    )
     // Which is seen first: that its slots cannot be reset, or that the container says nothing.
     expect(records[6]?.error).toMatch(
       /no slot is left \((the reset of slot_.* failed|container .* is lost): /,

@@ -144,7 +144,7 @@ describe('a job', () => {
     ])
     expect(records[3]).toMatchObject({ slot_id: 'slot_0', container: addr, execution_id: null })
     expect(records[3]?.error).toStartWith(
-      'Not run: call 1 of this trajectory ended as unknown, so its workspace',
+      'Not run: the call of index 1, earlier in this trajectory, ended as unknown, so its workspace',
     )
     expect(routesOf(box.seen)).toEqual(['a1', 'a2', 'reset', 'b1'])
   })

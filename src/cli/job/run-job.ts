@@ -85,7 +85,7 @@ class JobRun {
       if (record === undefined) return
       this.#job.onResult(record)
       if (ran(record.outcome)) continue
-      const error = `Not run: call ${call.index} of this trajectory ended as ${record.outcome}, so its workspace cannot be trusted (${record.error})`
+      const error = `Not run: the call of index ${call.index}, earlier in this trajectory, ended as ${record.outcome}, so its workspace cannot be trusted (${record.error})`
       for (const later of trajectory.calls.slice(position + 1)) {
         this.#job.onResult(notRunRecord(later, lease, error))
       }
