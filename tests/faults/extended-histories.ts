@@ -1,10 +1,9 @@
 /** Calls to an extended server through a proxy that breaks things, and what must hold of them. */
 import { type ExecutionResult, type Fetch, SandboxExecutor } from '../../mod.ts'
-import type { Clock } from '../../src/ports/clock.ts'
 import { startExtendedServer } from '../support/extended-server.ts'
-import { fastClock } from '../support/fast-clock.ts'
 import type { EndingFault } from '../support/fault-plan.ts'
 import { type Direction, type Fault, startFaultProxy } from '../support/fault-proxy.ts'
+import { PatientClock } from '../support/patient-clock.ts'
 import { startRealServer } from '../support/real-server.ts'
 import { Witness } from '../support/witness.ts'
 
@@ -26,11 +25,8 @@ export interface History {
 /** A server, and the witness of what has run on it. */
 export interface Ground extends AsyncDisposable {
   readonly url: string
-  /**
-   * After a stall a client waits for its time to pass; with this clock a part of it is left to ask again, enough on a
-   * machine that is busy. `timeoutMs` is also what its command has, by the server's own clock.
-   */
-  readonly stall: { readonly timeoutMs: number; readonly clock: Clock }
+  /** Whether it runs a call. */
+  readonly isBusy: boolean
   /** What to run, so that the witness sees it and it prints `ran` and its id. */
   command(executionId: string): string
   /** Executions by their id. */
@@ -60,7 +56,7 @@ function inMemory(): Ground {
   })
   return {
     url: server.url,
-    stall: { timeoutMs: 1_000, clock: fastClock(3) },
+    isBusy: false,
     command: (executionId) => executionId,
     ran: () => ran,
     replace: (by) => server.replace(by),
@@ -74,7 +70,9 @@ export async function startOwn(): Promise<AsyncDisposable & { readonly ground: G
   const server = await startRealServer({ slots: width * 2, level: 'extended' })
   const ground: Ground = {
     url: server.url,
-    stall: { timeoutMs: 2_000, clock: fastClock(2) },
+    get isBusy() {
+      return server.running > 0
+    },
     command: (id) => witness.command(id, `echo ran ${id}`),
     ran: () => witness.counts(),
     // It is for other faults too.
@@ -104,11 +102,15 @@ async function run(fault: Fault, setting: Setting, lane: number): Promise<Histor
     },
   })
   const oneShot: Fetch = (request) => fetch(request, { keepalive: false })
-  const { timeoutMs, clock } = ground.stall
+  // After a stall a client waits for its time to pass.
+  let activity = 0
+  using clock = new PatientClock(() => {
+    if (ground.isBusy) activity += 1
+    return proxy.requests.reduce((sum, each) => sum + each.requestBytes + each.responseBytes, activity)
+  })
   await using executor = new SandboxExecutor(
     {
       ...usual,
-      ...(fault.kind === 'stall' ? { timeoutMs } : {}),
       ...(fresh ? { fetch: oneShot } : {}),
       onEvent: (event) => {
         const isCut = event.type === 'link.changed' && event.from === 'up'

@@ -23,6 +23,8 @@ export interface RealServer extends AsyncDisposable {
   readonly url: string
   /** Paths of the POSTs that came, in order. */
   readonly posts: readonly string[]
+  /** Calls that have begun and not ended. */
+  readonly running: number
   readonly handler: (request: Request) => Promise<Response>
 }
 
@@ -32,8 +34,12 @@ export async function startRealServer(options: {
 }): Promise<RealServer> {
   const { slots, level } = options
   const features = { extended: undefined, 'extended, features off': least, base: [] }[level]
+  let running = 0
+  const onCall = ({ type }: { readonly type: string }) => {
+    running += type === 'started' ? 1 : -1
+  }
   const sandbox = await createSandbox(
-    { slots, isolation: 'none' },
+    { slots, isolation: 'none', onCall },
     features === undefined ? {} : { extended: { features } },
   )
   const posts: string[] = []
@@ -47,6 +53,9 @@ export async function startRealServer(options: {
   return {
     url: server.url.origin,
     posts,
+    get running() {
+      return running
+    },
     handler,
     [Symbol.asyncDispose]: async () => {
       await server.stop(true)
