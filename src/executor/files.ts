@@ -162,7 +162,7 @@ interface Source {
 }
 
 function sourceOf(data: unknown): Source {
-  if (data instanceof ReadableStream) return streamSource(data)
+  if (data instanceof ReadableStream) return streamSource(unread(data))
   const isContent = typeof data === 'string' || data instanceof ArrayBuffer || isBytes(data)
   const blob = isContent ? new Blob([data]) : data
   if (!(blob instanceof Blob)) {
@@ -177,11 +177,24 @@ function isBytes(data: unknown): data is Uint8Array<ArrayBuffer> {
   return data instanceof Uint8Array
 }
 
+/** Of a stream that was read before, its end would come at once, and be taken for the whole file. */
+function unread<T>(stream: ReadableStream<T>): ReadableStream<T> {
+  try {
+    // Refuses what was read, or is being read, and does nothing to all else.
+    new Response(stream)
+    return stream
+  } catch {
+    throw new SandboxUsageError('data', 'Cannot upload this stream: it was read, or is being read, already')
+  }
+}
+
 function streamSource(data: ReadableStream<Uint8Array<ArrayBuffer>>): Source {
   const hash = startSha256()
   let bytes = 0
   const counting = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
     transform: (chunk, controller) => {
+      if (!isBytes(chunk))
+        throw new TypeError(`The stream must give bytes, as Uint8Arrays, not a ${typeof chunk}`)
       hash.update(chunk)
       bytes += chunk.byteLength
       controller.enqueue(chunk)

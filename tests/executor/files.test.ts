@@ -65,6 +65,20 @@ describe('up and down, the hash checked', () => {
     expect(slot.state).toBe('idle')
   })
 
+  test('a stream that was read already, or gives texts, is no file, and the one that is there stays', async () => {
+    await using server = startExtendedServer()
+    await using executor = new SandboxExecutor()
+    const [slot] = executor.slots(server.url, 1)
+    const stream = pieces()
+    expect((await slot.upload('file', stream)).success).toBe(true)
+    expect(slot.upload('file', stream)).rejects.toThrow('Cannot upload this stream: it was read')
+    const texts = new ReadableStream({ pull: (controller) => controller.enqueue('text') })
+    const told = 'The stream must give bytes, as Uint8Arrays, not a string'
+    expect(await slot.upload('file', texts)).toMatchObject({ success: false, error: told })
+    const down = await slot.download('file')
+    expect(await new Response(down.body).bytes()).toEqual(content)
+  })
+
   test('a file that is missing is a result', async () => {
     await using server = startExtendedServer()
     await using executor = new SandboxExecutor()
