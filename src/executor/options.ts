@@ -47,7 +47,7 @@ export interface ExecuteOptions extends CallOptions {
   /** Default: a fresh UUID. One that is in flight is refused. */
   readonly executionId?: string
   /**
-   * Receives what the command prints, as it prints it: whole characters, in order. Extended servers; asked of another
+   * Receives what the command of `bash` prints, as it prints it: whole characters, in order. Extended servers; asked of another
    * one the call ends `not-run`, code `unsupported`. A listener that throws does not disturb the call;
    * its error is reported as uncaught.
    */
