@@ -34,9 +34,10 @@ export class AcquireError extends SandboxError {
     /** What slots the pool has, in words. */
     slots: string,
   ) {
+    const others = waiters === 1 ? '1 other waits' : `${waiters} others wait`
     super(
       'acquire',
-      `Cannot acquire a slot: ${sentences[failure]} (waited ${Math.round(waitedMs)} ms, ${waiters} others wait; ${slots})`,
+      `Cannot acquire a slot: ${sentences[failure]} (waited ${Math.round(waitedMs)} ms, ${others}; ${slots})`,
     )
   }
 }

@@ -67,7 +67,7 @@ export class SlotPool implements AsyncDisposable {
     this.#trajectories = new Trajectories({
       clock: core.clock,
       waitMs: core.queueTimeoutMs ?? checked.acquireTimeoutMs,
-      refusal: (failure, since) => this.#waiters.refusal(failure, since),
+      refusal: (failure, since) => this.#waiters.refusal(failure, since, 1),
       acquire: (trajectoryId, signal) => this.#acquire({ trajectoryId, timeoutMs: Infinity, signal }),
     })
     this.#actor = createActor(withLearnedEdges(this.#wired()), core.actorOptions('pool'))

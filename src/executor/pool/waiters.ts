@@ -89,10 +89,10 @@ export class Waiters {
     }
   }
 
-  /** Why one who came at `since` gets no slot. */
-  refusal(failure: AcquireFailure, since: number): AcquireError {
-    const slots = slotsInWords(this.#containers())
-    return new AcquireError(failure, this.#clock.now() - since, this.#queue.size, slots)
+  /** Why one who came at `since`, and is `own` of those who wait, gets no slot. */
+  refusal(failure: AcquireFailure, since: number, own = 0): AcquireError {
+    const others = Math.max(0, this.#queue.size - own)
+    return new AcquireError(failure, this.#clock.now() - since, others, slotsInWords(this.#containers()))
   }
 
   refuseAll(failure: AcquireFailure): void {
