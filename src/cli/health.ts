@@ -6,6 +6,9 @@ import { exitCodes } from './failure.ts'
 import { addresses } from './option-values.ts'
 import { type Cell, formatTable } from './table.ts'
 import { readToken, tokenFileOption } from './token.ts'
+import { whyUnanswered } from './why-unanswered.ts'
+
+const unreachable = 'unreachable'
 
 /** One container, as the table and `--json` show it. */
 export interface Health {
@@ -42,6 +45,9 @@ async function health(urls: readonly string[], json: boolean, token: string | un
   await using executor = new SandboxExecutor(token === undefined ? {} : { token })
   const all = await Promise.all(urls.map((url) => healthOf(executor, url)))
   console.log(json ? JSON.stringify(all) : formatHealth(all))
+  for (const { container, status } of all) {
+    if (status === unreachable) console.error(`${container}: ${await whyUnanswered(container)}`)
+  }
   return all.every(({ ok }) => ok) ? exitCodes.allRan : exitCodes.notAllRan
 }
 
@@ -53,7 +59,7 @@ async function healthOf(executor: SandboxExecutor, container: string): Promise<H
   return {
     container,
     ok,
-    status: status === null ? 'unreachable' : (status.status ?? 'unknown'),
+    status: status === null ? unreachable : (status.status ?? 'unknown'),
     slots: status?.slots ?? null,
     available: status?.available ?? null,
     executing: status?.executing ?? null,

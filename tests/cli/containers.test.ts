@@ -20,7 +20,6 @@ describe('a container', () => {
   })
 
   test.each([
-    [null, 'Cannot use the container http://x: GET /health was not answered, or not with a JSON object'],
     [{ raw: {} }, 'Cannot use the container http://x: GET /health says no status, not "ok"'],
     [
       { status: 'draining', raw: {} },

@@ -26,6 +26,7 @@ http://long.name:1  unreachable  –      –          –`,
     const some = await cli(['health', url, '127.0.0.1:1'], { cwd: place.path })
     expect(some.stdout.split('\n')).toHaveLength(4)
     expect(some.stdout).toContain('unreachable')
+    expect(some.stderr).toStartWith('http://127.0.0.1:1: GET /health was not answered: ECONNREFUSED')
     expect(some.exitCode).toBe(1)
     child.kill('SIGTERM')
     expect(await child.exited).toBe(0)

@@ -146,9 +146,18 @@ describe('a container that is not there', () => {
   test('ends run with one sentence and exit code 1', async () => {
     const args = ['run', 'calls.jsonl', '--container', '127.0.0.1:1']
     const { exitCode, stdout, stderr } = await cli(args, { cwd: place.path })
-    expect(stderr).toBe(
-      'error: Cannot use the container http://127.0.0.1:1: GET /health was not answered, or not with a JSON object\n',
+    expect(stderr).toStartWith(
+      'error: Cannot use the container http://127.0.0.1:1: GET /health was not answered: ECONNREFUSED',
     )
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
+  })
+
+  test('but something else is: that is told', async () => {
+    const fetch = () => new Response('<html>', { status: 404 })
+    await using page = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch })
+    const args = ['run', 'calls.jsonl', '--container', `127.0.0.1:${page.port}`]
+    const { exitCode, stderr } = await cli(args, { cwd: place.path })
+    expect(stderr).toEndWith('GET /health was answered with HTTP 404, and with no JSON object\n')
+    expect(exitCode).toBe(1)
   })
 })

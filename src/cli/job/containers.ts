@@ -5,6 +5,7 @@ import type { SandboxExecutor } from '../../executor/sandbox-executor.ts'
 import type { Discovery } from '../../ports/discovery.ts'
 import type { ContainerStatus } from '../../protocol/health.ts'
 import { CommandFailure, exitCodes } from '../failure.ts'
+import { whyUnanswered } from '../why-unanswered.ts'
 
 /** A job of a Nomad cluster. */
 export interface NomadJob {
@@ -41,24 +42,25 @@ export async function refuseUnready(
     addresses.map((address) => executor.getContainerStatus(address, { signal })),
   )
   if (signal.aborted) return
-  for (const [index, address] of addresses.entries()) refuseStatus(address, statuses[index] ?? null, limit)
+  for (const [index, address] of addresses.entries()) {
+    const status = statuses[index]
+    if (status) refuseStatus(address, status, limit)
+    else throw unusable(address, await whyUnanswered(address))
+  }
 }
 
 /** @throws {CommandFailure} when the container that says this cannot be used */
-export function refuseStatus(
-  address: string,
-  status: ContainerStatus | null,
-  limit: number | undefined,
-): void {
-  const unusable = (why: string) =>
-    new CommandFailure(`Cannot use the container ${address}: GET /health ${why}`, exitCodes.notAllRan)
-  if (status === null) throw unusable('was not answered, or not with a JSON object')
+export function refuseStatus(address: string, status: ContainerStatus, limit: number | undefined): void {
   if (status.status !== 'ok') {
     const said = status.status === undefined ? 'no status' : `the status ${JSON.stringify(status.status)}`
-    throw unusable(`says ${said}, not "ok"`)
+    throw unusable(address, `GET /health says ${said}, not "ok"`)
   }
   if (limit !== undefined || (status.slots ?? 0) > 0) return
   throw new CommandFailure(
     `The container ${address} does not say how many slots it has: say it with --slots <n>, or give its token with --token-file <file>`,
   )
+}
+
+function unusable(address: string, why: string): CommandFailure {
+  return new CommandFailure(`Cannot use the container ${address}: ${why}`, exitCodes.notAllRan)
 }
