@@ -24,13 +24,17 @@ const slotJson = v.object({
   faultReason: v.optional(text, 'it was faulted when it was saved'),
 })
 
+/** A container, and its slots by their names. */
+interface Known {
+  readonly container: Container
+  readonly slots: Map<string, { readonly slot: Slot; readonly runner: SlotRunner }>
+}
+
 /** One object for each slot and container, made when it is first asked for. */
 export class SlotTable {
   readonly #core: Core
   readonly #door: SlotDoor
-  readonly #containers = new Map<string, Container>()
-  readonly #slots = new Map<string, Slot>()
-  readonly #runners: SlotRunner[] = []
+  readonly #known = new Map<string, Known>()
 
   constructor(core: Core, door: SlotDoor) {
     this.#core = core
@@ -60,32 +64,48 @@ export class SlotTable {
   }
 
   container(addr: string): Container {
-    return this.#container(containerAddress(addr))
+    return this.#knownAt(containerAddress(addr)).container
+  }
+
+  /** Lets go of a container whose slots nobody has any more, unless something of it is under way, or in quarantine. */
+  forget(addr: string): void {
+    const known = this.#known.get(addr)
+    if (known === undefined || isInUse(known)) return
+    this.#known.delete(addr)
+    stop(known)
   }
 
   stop(): void {
-    for (const container of this.#containers.values()) container.stop()
-    for (const runner of this.#runners) runner.stop()
+    for (const known of this.#known.values()) stop(known)
   }
 
   #make(init: v.InferOutput<typeof slotInit>, addr: string): Slot {
-    const key = `${addr} ${init.slotId}`
-    const known = this.#slots.get(key)
-    if (known !== undefined) return known
-    const runner = new SlotRunner(init.slotId, this.#container(addr), this.#core)
+    const { container, slots } = this.#knownAt(addr)
+    const known = slots.get(init.slotId)
+    if (known !== undefined) return known.slot
+    const runner = new SlotRunner(init.slotId, container, this.#core)
     const slot = new Slot(defined(init), runner, this.#door)
-    this.#slots.set(key, slot)
-    this.#runners.push(runner)
+    slots.set(init.slotId, { slot, runner })
     return slot
   }
 
-  #container(addr: string): Container {
-    const known = this.#containers.get(addr)
+  #knownAt(addr: string): Known {
+    const known = this.#known.get(addr)
     if (known !== undefined) return known
-    const container = new Container(addr, this.#core)
-    this.#containers.set(addr, container)
-    return container
+    const made = { container: new Container(addr, this.#core), slots: new Map() }
+    this.#known.set(addr, made)
+    return made
   }
+}
+
+function isInUse({ container, slots }: Known): boolean {
+  if (container.inFlight > 0 || container.buffer.size > 0) return true
+  return [...slots.values()].some(({ runner }) => runner.state !== 'idle')
+}
+
+function stop({ container, slots }: Known): void {
+  container.stop()
+  for (const { runner } of slots.values()) runner.stop()
 }
 
 function defined(init: v.InferOutput<typeof slotInit>): SlotInit {

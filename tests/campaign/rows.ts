@@ -9,6 +9,7 @@ import { clientMemory } from './client-memory.ts'
 import { cutsBase } from './cuts-base.ts'
 import { cutsExtended } from './cuts-extended.ts'
 import { cutsOwn } from './cuts-own.ts'
+import { distinct } from './distinct.ts'
 import { extendedFaults } from './extended-faults.ts'
 import { fastBesideSlow } from './fast-beside-slow.ts'
 import { healthLatency } from './health-latency.ts'
@@ -63,6 +64,7 @@ export const checks: readonly Check[] = [
   cutsOwn,
   cutsBase,
   clientMemory,
+  distinct,
   bombsCheck,
   leases,
   nobodyBlocks,

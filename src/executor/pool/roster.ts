@@ -22,6 +22,8 @@ export interface RosterParts {
   readonly onLeaseLost: (lease: Lease, reason: string) => void
   /** A container has joined, or is back: its health is to be looked at. */
   readonly onJoined: (container: PooledContainer) => void
+  /** A container has left: of the pool's own executor nobody has its slots any more. */
+  readonly onGone: (addr: string) => void
   /** The link to a container is lost. */
   readonly onLinkDown: (container: PooledContainer) => void
 }
@@ -225,6 +227,7 @@ export class Roster {
     container.container.onLinkDown = undefined
     this.#parts.internals.core.clock.clearTimeout(container.timer)
     this.#parts.emit?.({ type: 'container.left', container: container.addr })
+    if (container.listing === 'unlisted') this.#parts.onGone(container.addr)
   }
 
   #now(): number {

@@ -85,6 +85,7 @@ export class SlotPool implements AsyncDisposable {
       emit,
       onFreed: () => this.#actor.send({ type: 'slots.freed' }),
       onJoined: (container) => this.#joined(container),
+      onGone: (addr) => isOwn && this.#internals.slots.forget(addr),
       onLinkDown: (container) => this.#health.linkDown(container),
       onLeaseLost: (lease, reason) => this.#leases.lose(lease, reason),
     })

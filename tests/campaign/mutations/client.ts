@@ -233,4 +233,18 @@ export const clientMutations: readonly Mutation[] = [
     replace: 'wasCut(failure)',
     tests: ['tests/executor/extended.test.ts', '-t', 'a second cut'],
   },
+  {
+    mechanism: 'a pool lets go of containers that have left',
+    file: 'src/executor/pool/slot-pool.ts',
+    find: 'isOwn && this.#internals.slots.forget(addr)',
+    replace: 'isOwn',
+    tests: ['tests/executor/pool/containers.test.ts', '-t', 'does not list'],
+  },
+  {
+    mechanism: 'a container of which something is under way is kept',
+    file: 'src/executor/slot-table.ts',
+    find: 'if (known === undefined || isInUse(known)) return',
+    replace: 'if (known === undefined) return',
+    tests: ['tests/executor/slot-table.test.ts'],
+  },
 ]

@@ -282,4 +282,11 @@ export const serverMutations: readonly Mutation[] = [
     tests: ['tests/server/both-makers.test.ts', '-t', 'the first one neither'],
     needs: 'bubblewrap',
   },
+  {
+    mechanism: 'a shell that has ended is heard to its last word',
+    file: 'src/server/stateful/interactive-shell.ts',
+    find: 'if (!this.#isAlive) await settlesWithin(this.#reading.ended, LAST_WORDS_MS)',
+    replace: '',
+    tests: ['tests/server/interactive-shell.test.ts'],
+  },
 ]

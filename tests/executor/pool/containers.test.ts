@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
+import type { InspectionEvent } from 'xstate'
+import { createMemoryTransport, SandboxExecutor, SlotPool } from '../../../mod.ts'
 import { LeaseLostError } from '../../../src/executor/pool/lease.ts'
 import { refused, settled } from '../../support/scripted-container.ts'
 import { the } from '../../support/the.ts'
-import { pass, start } from './support.ts'
+import { manual, pass, start } from './support.ts'
 
 describe('who gets no slot is told', () => {
   test('how many there are', async () => {
@@ -223,5 +225,39 @@ describe('health', () => {
     expect([script.pool.stats().containers[0]?.state, lease.signal.aborted]).toEqual(['suspect', false])
     await pass(script, 30_000)
     expect(lease.signal.aborted).toBe(true)
+  })
+})
+
+describe('a container that the discovery does not list any more', () => {
+  const joinTwice = async (isOwn: boolean) => {
+    const made: string[] = []
+    const inspect = ({ type, actorRef }: InspectionEvent) => {
+      if (type === '@xstate.actor') made.push(String(Reflect.get(actorRef, 'id')))
+    }
+    const transport = createMemoryTransport(async ({ method }) =>
+      Response.json(
+        method === 'GET' ? { status: 'ok', slots: 1 } : { success: true, output: '', execution_id: null },
+      ),
+    )
+    const discovery = manual([{ addr: 'one:1' }])
+    const executor = new SandboxExecutor({ transport, inspect })
+    const pool = await SlotPool.start({ discovery, executor: isOwn ? { transport, inspect } : executor })
+    for (let life = 0; life < 2; life += 1) {
+      discovery.list([{ addr: 'one:1' }])
+      await using lease = await pool.acquire()
+      expect((await lease.bash('x')).success).toBe(true)
+      discovery.list([])
+    }
+    await pool.stop()
+    await executor.close()
+    return made.filter((id) => id === 'http://one:1/slot_0').length
+  }
+
+  test('is forgotten, and made anew when it comes back', async () => {
+    expect(await joinTwice(true)).toBe(2)
+  })
+
+  test('is kept where its slots may be in other hands', async () => {
+    expect(await joinTwice(false)).toBe(1)
   })
 })
