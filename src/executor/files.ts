@@ -142,7 +142,7 @@ const filePath = v.pipe(
   text,
   v.check(
     (path) => filesRoute('slot', path) !== undefined,
-    'it must be relative to the workspace, without ..',
+    'it must be relative to the workspace, or begin with /workspace/, without ..',
   ),
 )
 

@@ -22,11 +22,16 @@ export type ExtendedRoute = '/v2/batch' | '/cancel'
 /** Names the ledger that a `POST /v2/batch` is meant for, as `GET /health` announced it. */
 export const ledgerHeader = 'if-ledger'
 
+/** The workspace, as a command in a sandbox sees it. */
+export const workspaceInside = '/workspace'
+
 /**
- * Where a file of a slot's workspace is read and written raw (`GET`, `PUT`). `path` is relative to the workspace;
- * `undefined` for one with `..` in it, since URLs resolve that themselves, and could lead to another route.
+ * Where a file of a slot's workspace is read and written raw (`GET`, `PUT`). `path` is relative to the workspace, or as a
+ * command sees it; `undefined` for one with `..` in it, since URLs resolve that themselves, and could lead to another route.
  */
-export function filesRoute(slotId: string, path: string): string | undefined {
+export function filesRoute(slotId: string, whole: string): string | undefined {
+  const inside = `${workspaceInside}/`
+  const path = whole.startsWith(inside) ? whole.slice(inside.length) : whole
   const parts = path.split('/').filter((part) => part !== '' && part !== '.')
   if (path.startsWith('/') || parts.length === 0 || parts.includes('..')) return undefined
   return `/files/${[slotId, ...parts].map(encodeURIComponent).join('/')}`

@@ -59,7 +59,7 @@ describe('up and down, the hash checked', () => {
       bytes: content.length,
       sha256: hash(content),
     })
-    const down = await slot.download('a b/ü.bin')
+    const down = await slot.download('/workspace/a b/ü.bin')
     expect(down).toMatchObject({ success: true, fileSize: content.length, sha256: hash(content) })
     expect(await new Response(down.body).bytes()).toEqual(content)
     expect(slot.state).toBe('idle')

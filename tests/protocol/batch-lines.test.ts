@@ -73,6 +73,17 @@ test('the route of a file keeps slashes and escapes what a URL would take for it
   expect(filesRoute('slot_0', './a b//c#?%.txt')).toBe('/files/slot_0/a%20b/c%23%3F%25.txt')
 })
 
-test.each(['..', '../../health', 'a/../b', '/etc/passwd', '', '.'])('%j has no route', (path) => {
+test.each([
+  '..',
+  '../../health',
+  'a/../b',
+  '/etc/passwd',
+  '',
+  '.',
+  '/workspace',
+  '/workspace/',
+  '/workspace/../x',
+  '/workspaces/x',
+])('%j has no route', (path) => {
   expect(filesRoute('slot_0', path)).toBeUndefined()
 })

@@ -7,6 +7,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { workspaceInside } from '../../protocol/routes.ts'
 import { type NativeResult, native } from '../native.ts'
 import { errorCode, fromFsError, pathError } from './path-error.ts'
 
@@ -43,16 +44,13 @@ export function openBeneath(root: string, whole: string, purpose: OpenFor): Open
   return openByKernel(root, path, purpose) ?? openByRealPath(root, path, purpose)
 }
 
-/** The workspace, as a command in a sandbox sees it. */
-const SEEN_INSIDE = '/workspace'
-
 /**
  * `path` as it is from `root`: what a command sees of the workspace, and so what a model writes, is absolute. All other
  * absolute paths lead outside. What lies behind a relative one is for the kernel to say.
  */
 export function relativeTo(root: string, path: string): string {
   if (!path.startsWith('/')) return path
-  const seen = [SEEN_INSIDE, root].find((name) => path === name || path.startsWith(`${name}/`))
+  const seen = [workspaceInside, root].find((name) => path === name || path.startsWith(`${name}/`))
   if (seen === undefined) throw pathError('EXDEV', path)
   return path.slice(seen.length).replace(/^\/+/, '') || '.'
 }
