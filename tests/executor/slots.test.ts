@@ -31,6 +31,14 @@ describe('slots', () => {
     expect(() => script.executor.slot(init as never)).toThrow(message)
   })
 
+  test.each([
+    ['http://user:hunter2@host:1', 'Cannot use "http://…@host:1" as the address of a container'],
+    ['http://host:1/?a=1', 'it must be like http://10.0.0.1:8080, without user, query or fragment'],
+  ])('the address %j is refused, and no password told', async (address, sentence) => {
+    await using script = scripted()
+    expect(() => script.executor.slots(address, 1)).toThrow(sentence)
+  })
+
   test('a saved slot is refused with the name that is missing', async () => {
     await using script = scripted()
     const saved = { containerAddr: 'host:1', state: 'idle' } as never
