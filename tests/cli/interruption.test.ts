@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import * as v from 'valibot'
 import { Presses } from '../../src/cli/interruption.ts'
 import { anyIsolation, bashCall, ended, isRunning, Place, startCli, startServe, until } from './support.ts'
 
@@ -153,3 +156,20 @@ describe('a server that is killed in mid-run', () => {
     expect(exitCode).toBe(1)
   }, 30_000)
 })
+
+test('a signal to npm start ends the server too', async () => {
+  const words = ['npm', 'start', '--silent', '--', 'serve', ...anyIsolation]
+  const cwd = join(import.meta.dir, '../..')
+  const env = { ...process.env, TMPDIR: place.path }
+  const child = Bun.spawn(words, { cwd, env, stdout: 'ignore', stderr: 'pipe' })
+  const { value } = await child.stderr.getReader().read()
+  const { pid } = v.parse(v.object({ pid: v.number() }), JSON.parse(new TextDecoder().decode(value)))
+  child.kill('SIGTERM')
+  await child.exited
+  // npm may be gone a moment before its child.
+  const isThere = () => existsSync(`/proc/${pid}`)
+  for (let looks = 0; looks < 500 && isThere(); looks++) await Bun.sleep(10)
+  const isLeft = isThere()
+  if (isLeft) process.kill(pid, 'SIGKILL')
+  expect(isLeft).toBe(false)
+}, 20_000)
