@@ -30,7 +30,9 @@ async function victim(mode: string, dataDir: string, bwrapPath: string | undefin
       else {
         const hides = '(setsid sh -c "sleep 30 & sleep 30" > /dev/null 2>&1 &)'
         // Half of the slots are always in the middle of a command, the others between two.
-        const command = `touch ran; sleep 0.03 & ${hides}; head -c 9999 /dev/zero; wait %1; sleep ${index < 2 ? 30 : 0}`
+        const script = `touch ran; sleep 0.03 & ${hides}; head -c 9999 /dev/zero; wait %1; sleep ${index < 2 ? 30 : 0}`
+        // And half of the commands are programs that need no shell.
+        const command = index % 2 === 0 ? script : `bash -c '${script}'`
         await sandbox.handler(body('/execute', { slot_id, tool: 'bash', args: { command }, timeout: 60 }))
       }
     }

@@ -21,7 +21,7 @@ export const sandboxKills: Check = {
     }
     const sum = (key: keyof Ends) => ends.reduce((total, one) => total + one[key], 0)
     return {
-      done: `${kills} timeouts at 0–200 ms, of commands with setsid and double forks, half in sandboxes of holders`,
+      done: `${kills} timeouts at 0–200 ms, of commands with setsid and double forks, half in sandboxes of holders, half programs without a shell`,
       figures: [
         exactly('told as timed out', sum('timedOut'), kills),
         exactly('survivors after 1 s', sum('survivors'), 0),
@@ -47,7 +47,8 @@ async function killMany(kills: number, maxWaiting: number): Promise<Ends> {
   const sandbox = await createSandbox({ slots }, { ready: { maxWaiting, idleMs: 30_000 } })
   const workspaces = await Promise.all(Array.from({ length: slots }, (_, at) => slotWorkspace(sandbox, at)))
   const marker = `marker-${crypto.randomUUID()}`
-  const command = `export M=${marker}; (setsid sh -c 'sleep 60 & sleep 60' > /dev/null 2>&1 &); setsid sleep 60 & sleep 60`
+  const hides = '(setsid sh -c "sleep 60 & sleep 60" > /dev/null 2>&1 &); setsid sleep 60 & sleep 60'
+  const commands = [`export M=${marker}; ${hides}`, `env M=${marker} sh -c '${hides}'`] as const
   let [killed, timedOut, unusable] = [0, 0, 0]
 
   const killIn = async (slot: number) => {
@@ -55,6 +56,7 @@ async function killMany(kills: number, maxWaiting: number): Promise<Ends> {
     while (killed < kills) {
       // Half of them while sandbox and command begin, the others at any moment up to 0.2 s.
       const ms = killed++ % 2 === 0 ? Math.random() * 12 : Math.random() * 200
+      const command = commands[killed % 4 < 2 ? 0 : 1]
       const { metadata } = await bash(sandbox, command, { slot_id, timeout: Math.max(ms, 0.1) / 1000 })
       if (metadata.timeout === true) timedOut += 1
       if (killed % 10 === 0 && (await bash(sandbox, 'echo usable', { slot_id })).output !== 'usable')
