@@ -1,9 +1,12 @@
 /** What a call may try against the process that makes the slot's sandboxes, and against those that it makes next. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { closeSync, readFileSync, readlinkSync, statSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { closeSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import { type NativeResult, native } from '../../src/server/native.ts'
+import { Holder } from '../../src/server/sandbox/holder.ts'
 import { holderCalls, holderProgram } from '../../src/server/sandbox/holder-program.ts'
+import type { Bubblewrap } from '../../src/server/sandbox/isolation.ts'
 import { createSandbox, type Sandbox } from '../../src/server/sandbox.ts'
 import { bash, eventually, hasBubblewrap, insideOf, processesWith, slotWorkspace } from './support.ts'
 
@@ -170,6 +173,32 @@ except OSError as e: print(made, e.strerror)`
     await other.stop()
     expect(processesWith(data)).toEqual([])
   })
+})
+
+test('what is said of a holder that cannot start is kept as far as somebody may read it', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'holder-'))
+  const bwrapPath = join(dir, 'bwrap')
+  writeFileSync(bwrapPath, '#!/bin/sh\necho no luck; head -c 9000000 /dev/zero | tr "\\0" x; exit 1\n', {
+    mode: 0o755,
+  })
+  const limits = { tmpBytes: 1, processes: 1, memoryBytes: 1, fileBytes: 1, openFiles: 1 }
+  const isolation: Bubblewrap = {
+    ...{
+      kind: 'bubblewrap',
+      run: crypto.randomUUID(),
+      bwrapPath,
+      systemDirectories: [],
+      etcDir: dir,
+      limits,
+    },
+    ...{ seccompFile: null, hiddenDataDir: null, hasHolders: true },
+  }
+  const holder = new Holder(isolation, { workspace: dir, owner: null })
+  expect((await holder.ended).exitCode).toBe(1)
+  expect(holder.said).toStartWith('no luck\n')
+  expect(holder.said.length).toBeLessThan(1_000_000)
+  expect(() => holder.make({ stdout: -1, stderr: -1, commands: -1 })).toThrow('its holder has ended')
+  rmSync(dir, { recursive: true })
 })
 
 describe.skipIf(perl === null)('the program of a holder', () => {

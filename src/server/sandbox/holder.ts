@@ -5,7 +5,7 @@
 import { closeSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { native } from '../native.ts'
-import { readFd, readPipe } from './collect-output.ts'
+import { newKept, readFd, readPipe } from './collect-output.ts'
 import { holderLine, type Place } from './command-line.ts'
 import { shellScript } from './inside.ts'
 import type { Bubblewrap } from './isolation.ts'
@@ -31,7 +31,7 @@ export class Holder {
   readonly ended: Promise<ShellEnd>
   readonly #process: ShellProcess
   #control: number | null
-  #said = ''
+  readonly #said = newKept()
 
   /** Throws when nothing can be spawned. */
   constructor(isolation: Bubblewrap, place: Place) {
@@ -47,9 +47,7 @@ export class Holder {
       throw thrown
     }
     this.#control = pair.ours
-    const reading = readPipe(output.readFd, (chunk) => {
-      this.#said += Buffer.from(chunk).toString()
-    })
+    const reading = readPipe(output.readFd, (chunk) => this.#said.push(chunk))
     this.ended = this.#process.ended.then(async (end) => {
       this.#closeControl()
       await reading.ended
@@ -91,7 +89,7 @@ export class Holder {
 
   /** What bubblewrap or the holder said: why it ended. */
   get said(): string {
-    return this.#said
+    return this.#said.ends.head
   }
 
   #closeControl(): void {
