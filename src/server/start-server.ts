@@ -96,9 +96,13 @@ function listen(sandbox: Sandbox, host: string, port: number): SandboxServer {
   }
   let closed: Promise<void> | undefined
   const stop = async (options?: StopOptions) => {
-    await sandbox.stop(options)
-    closed ??= close()
-    await closed
+    try {
+      await sandbox.stop(options)
+    } finally {
+      // Whatever went wrong there, nobody is answered any more, and the process can end.
+      closed ??= close()
+      await closed
+    }
   }
   return { url: `http://${addr}`, addr, stop, [Symbol.asyncDispose]: () => stop() }
 }

@@ -229,3 +229,23 @@ test('an answer that is cut, since its file became shorter, writes nothing to st
   const said = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
   expect(said).toEqual(['cut\n', ''])
 })
+
+test.each(['its temporary data directory', 'the one that was given'])(
+  'a server stops when somebody has removed %s',
+  async (which) => {
+    const given = mkdtempSync(join(tmpdir(), 'given-'))
+    await using server = await startSandboxServer({
+      slots: 1,
+      isolation: 'none',
+      ...(which === 'the one that was given' ? { dataDir: given } : {}),
+    })
+    const { data_dir } = v.parse(
+      v.object({ data_dir: v.string() }),
+      await (await fetch(`${server.url}/health`)).json(),
+    )
+    for (const path of [data_dir, given]) rmSync(path, { recursive: true, force: true })
+    await server.stop()
+    expect(fetch(`${server.url}/health`)).rejects.toThrow()
+    expect(existsSync(data_dir)).toBe(false)
+  },
+)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describeThrown, SandboxError } from '../../errors.ts'
 import { type DataLock, lockDataDir, lockName } from '../data-lock.ts'
+import { errorCode } from '../files/path-error.ts'
 import { removeTree } from '../files/remove-tree.ts'
 import { killOrphans, type Swept, sweepTemporary, temporaryPrefix } from '../operation/sweep.ts'
 import type { SandboxSettings } from '../options.ts'
@@ -88,10 +89,21 @@ async function closeDirectories(dataDir: string, isTemporary: boolean, lock: Dat
   lock.release()
 }
 
+/** Whatever removes old files may have been here before. */
 async function removeTemporary(dataDir: string, release: () => void): Promise<void> {
-  for (const name of await readdir(dataDir)) if (name !== lockName) await removeTree(join(dataDir, name))
+  const names = (await unlessMissing(readdir(dataDir))) ?? []
+  for (const name of names) if (name !== lockName) await removeTree(join(dataDir, name))
   release()
-  await rmdir(dataDir)
+  await unlessMissing(rmdir(dataDir))
+}
+
+async function unlessMissing<T>(done: Promise<T>): Promise<T | undefined> {
+  try {
+    return await done
+  } catch (thrown) {
+    if (errorCode(thrown) === 'ENOENT') return undefined
+    throw thrown
+  }
 }
 
 /** Others may pass the data directory, not list it: each workspace is closed to all but its own user. */
