@@ -22,7 +22,7 @@ export interface LeaseDeskParts {
   readonly emit: ((event: PoolEvent) => void) | undefined
 }
 
-/** Where leases are asked for. Asking, giving up and being served are O(1). */
+/** Where leases are asked for. Asking and being served are O(1); who is refused is told of each container. */
 export class LeaseDesk {
   readonly #parts: LeaseDeskParts
 

@@ -1,4 +1,4 @@
-/** Floor 3: those who wait for a slot, first come first served. Coming, leaving and being served are O(1). */
+/** Floor 3: those who wait for a slot, first come first served. Coming and being served are O(1). */
 import type { Clock } from '../../ports/clock.ts'
 import { AbortWatch } from '../abort-watch.ts'
 import { Deadlines, type Expiring } from '../deadlines.ts'
