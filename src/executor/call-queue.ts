@@ -52,8 +52,15 @@ export class CallQueue<T extends Queued<T>> {
   }
 
   takeAll(): T[] {
-    const calls: T[] = []
-    for (let call = this.takeFirst(); call !== undefined; call = this.takeFirst()) calls.push(call)
+    const calls = this.list()
+    for (const call of calls) {
+      call.queue = undefined
+      call.before = undefined
+      call.behind = undefined
+    }
+    this.#size = 0
+    this.#first = undefined
+    this.#last = undefined
     return calls
   }
 
