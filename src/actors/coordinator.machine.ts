@@ -22,20 +22,18 @@ const coordinatorSetup = setup({
     postCancel: nothing,
     /** Reads the container's health: one attempt for all that wait. */
     probe: nothing,
-    /** Reads it once more, besides the attempts of the calls that wait. */
-    look: nothing,
     /** Asks to be told when the pause is over. */
     schedulePause: nothing,
   },
 })
 
-type Action = 'scheduleTick' | 'post' | 'postCancel' | 'probe' | 'look' | 'schedulePause'
+type Action = 'scheduleTick' | 'post' | 'postCancel' | 'probe' | 'schedulePause'
 
 type Value = {
   intake: 'idle' | 'collecting'
   wire: 'quiet' | { posting: 'waiting' | 'streaming' }
   cancelling: 'calm' | 'asking'
-  link: 'unknown' | { probing: 'attempt' | 'look' } | { up: 'base' | 'extended' } | 'down'
+  link: 'unknown' | 'probing' | { up: 'base' | 'extended' } | 'down'
 }
 
 /** The chart of a container's coordinator. Its actions do nothing until they are provided. */
@@ -95,31 +93,28 @@ export const coordinatorMachine: Chart<CoordinatorEvent, Action, Value> = coordi
       initial: 'unknown',
       states: {
         unknown: {
-          description: 'Not tried yet, or not since it was lost.',
+          description: 'Not tried yet, or not since it was lost or doubted.',
           on: {
             'tick.probe': { target: 'probing', actions: 'probe' },
             'probe.base': 'up.base',
             'probe.extended': 'up.extended',
             'link.lost': { target: 'down', actions: 'schedulePause' },
-            'link.doubted': { target: 'probing.look', actions: 'look' },
+            'link.doubted': { target: 'probing', actions: 'probe' },
           },
         },
         probing: {
+          description: 'One attempt for all calls that wait.',
           on: {
             'probe.base': 'up.base',
             'probe.extended': 'up.extended',
             'probe.failed': { target: 'down', actions: 'schedulePause' },
           },
-          initial: 'attempt',
-          states: {
-            attempt: { description: 'One attempt for all calls that wait.' },
-            look: { description: 'It was there a moment ago: a look at once, before any pause.' },
-          },
         },
         up: {
           on: {
             'link.lost': { target: 'down', actions: 'schedulePause' },
-            'link.doubted': { target: 'probing.look', actions: 'look' },
+            'link.doubted': { target: 'probing', actions: 'probe' },
+            'link.doubted.idle': 'unknown',
           },
           initial: 'base',
           states: {

@@ -82,6 +82,8 @@ export type CoordinatorEvent<C extends Call = Call> =
   | { readonly type: 'link.lost' }
   /** The container cut an answer, or is another one than was thought. */
   | { readonly type: 'link.doubted' }
+  /** The same, and no call waits. */
+  | { readonly type: 'link.doubted.idle' }
   | { readonly type: 'pause.over' }
   /** The pause is over, and no call waits. */
   | { readonly type: 'pause.idle' }

@@ -118,12 +118,13 @@ function tryAgain(
   askedPauseMs = 0,
 ): void {
   const { buffer, link, pacing } = container
-  // One cut is not yet a container that is gone: nobody waits for more than a look.
+  // One cut is not yet a container that is gone: the next attempt waits for no pause.
   const isDoubt = pacing.isSteady && wasCut(failure)
   for (const call of calls) buffer.add(call)
   if (link === 'up') pacing.failed(failure.message, askedPauseMs)
   countFailure(container, calls, failure, isDoubt ? 0 : pacing.pause.ms)
-  container.send({ type: isDoubt ? 'link.doubted' : 'link.lost' })
+  if (isDoubt) container.send({ type: buffer.size > 0 ? 'link.doubted' : 'link.doubted.idle' })
+  else container.send({ type: 'link.lost' })
 }
 
 /** The container was there, and said nothing of trouble. */

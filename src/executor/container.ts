@@ -56,7 +56,6 @@ export class Container implements CallContainer, Posting {
         post: ({ event }) => this.#postAll(event),
         postCancel: ({ event }) => this.#postCancel(event),
         probe: () => void this.#probe(),
-        look: () => void this.#look(),
         schedulePause: () => this.#schedulePause(),
       },
     })
@@ -216,27 +215,18 @@ export class Container implements CallContainer, Posting {
   /** One attempt to reach the container, for all calls that wait now. */
   async #probe(): Promise<void> {
     const calls = this.buffer.list()
-    const message = await this.#reach()
-    if (message === undefined) return
-    this.pacing.failed(message, 0)
-    for (const call of calls) call.attempts += 1
-    countFailure(this, calls, notRun('unreachable', message), this.pacing.pause.ms)
-    this.send({ type: 'probe.failed' })
-  }
-
-  async #look(): Promise<void> {
-    if ((await this.#reach()) !== undefined) this.send({ type: 'probe.failed' })
-  }
-
-  /** Posts what waits, if the container answers; else why it did not. */
-  async #reach(): Promise<string | undefined> {
-    for (const call of this.buffer.list()) this.core.started(call)
+    for (const call of calls) this.core.started(call)
     const seen = await lookAt(this.core, this.addr, probeTimeoutMs, this.#stopped.signal)
-    if (this.#stopped.signal.aborted) return undefined
-    if (seen.kind !== 'answered') return seen.message
-    this.#meet(seen)
-    this.flush()
-    return undefined
+    if (this.#stopped.signal.aborted) return
+    if (seen.kind === 'answered') {
+      this.#meet(seen)
+      this.flush()
+      return
+    }
+    this.pacing.failed(seen.message, 0)
+    for (const call of calls) call.attempts += 1
+    countFailure(this, calls, notRun('unreachable', seen.message), this.pacing.pause.ms)
+    this.send({ type: 'probe.failed' })
   }
 
   #schedulePause(): void {

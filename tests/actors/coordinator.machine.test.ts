@@ -81,7 +81,7 @@ describe('the chart of a coordinator', () => {
   test('a container that is doubted is looked at at once; when it gives no answer, a pause begins', () => {
     for (const kind of ['probe.base', 'probe.extended'] as const) {
       const { link, actions } = walk('tick.probe', kind, 'link.doubted')
-      expect([link, actions]).toEqual(['probing', ['probe', 'look']])
+      expect([link, actions]).toEqual(['probing', ['probe', 'probe']])
       expect(walk('tick.probe', kind, 'link.doubted', 'probe.base').value).toMatchObject({
         link: { up: 'base' },
       })
@@ -92,12 +92,17 @@ describe('the chart of a coordinator', () => {
 
   test('a post of a time before the link was lost may be what makes it doubted', () => {
     const { link, actions } = walk('tick.probe', 'probe.base', 'link.lost', 'pause.idle', 'link.doubted')
-    expect([link, actions]).toEqual(['probing', ['probe', 'schedulePause', 'look']])
+    expect([link, actions]).toEqual(['probing', ['probe', 'schedulePause', 'probe']])
+  })
+
+  test('a container that is doubted while no call waits is looked at for the next one', () => {
+    const { link, actions } = walk('tick.probe', 'probe.base', 'link.doubted.idle')
+    expect([link, actions]).toEqual(['unknown', ['probe']])
   })
 
   test('while it is doubted nothing more is asked', () => {
     const { link, actions } = walk('tick.probe', 'probe.base', 'link.doubted', 'link.doubted', 'link.lost')
-    expect([link, actions]).toEqual(['probing', ['probe', 'look']])
+    expect([link, actions]).toEqual(['probing', ['probe', 'probe']])
   })
 
   test('a look at its health may show that it changed', () => {

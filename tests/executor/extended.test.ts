@@ -346,12 +346,12 @@ describe('what is missing is asked for again, with the same ids', () => {
       await pass(script, ms)
       checks.push(script.healthChecks)
     }
-    // The look at once costs no attempt; then the pauses grow.
-    expect(checks).toEqual([2, 2, 3, 3, 4])
+    // The second attempt is at once; then the pauses grow.
+    expect(checks).toEqual([2, 2, 2, 3, 3])
     expect(await cut).toMatchObject({ outcome: 'unknown', failure: { attempts: 3 } })
-    await pass(script, 3_000)
+    await pass(script, 5_000)
     expect(await stranger).toMatchObject({ outcome: 'not-run', failure: { attempts: 3 } })
-    expect([script.posts.length, script.healthChecks]).toEqual([1, 5])
+    expect([script.posts.length, script.healthChecks]).toEqual([1, 4])
   })
 
   test('a second cut, without an answer between them, is followed by a pause', async () => {

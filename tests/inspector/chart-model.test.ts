@@ -35,7 +35,7 @@ describe('the model of a machine', () => {
     })
     expect(link?.states[0]).toMatchObject({
       kind: 'atomic',
-      description: 'Not tried yet, or not since it was lost.',
+      description: 'Not tried yet, or not since it was lost or doubted.',
     })
     expect(chartOf(slotMachine).root.states[0]?.tags).toEqual(['idle'])
   })

@@ -65,7 +65,7 @@ describe('a recorded job', () => {
           'tick.probe',
           ['coordinator.intake.collecting tick.probe', 'coordinator.link.unknown tick.probe'],
           ['probe'],
-          'intake.idle wire.quiet cancelling.calm link.probing.attempt',
+          'intake.idle wire.quiet cancelling.calm link.probing',
         ],
         [
           'probe.base',
