@@ -52,11 +52,15 @@ export class CallQueue<T extends Queued<T>> {
   }
 
   takeAll(): T[] {
-    const calls = this.list()
-    for (const call of calls) {
+    const calls: T[] = []
+    let call = this.#first
+    while (call !== undefined) {
+      const { behind }: Queued<T> = call
       call.queue = undefined
       call.before = undefined
       call.behind = undefined
+      calls.push(call)
+      call = behind
     }
     this.#size = 0
     this.#first = undefined
