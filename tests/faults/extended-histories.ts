@@ -3,7 +3,7 @@ import { type ExecutionResult, type Fetch, SandboxExecutor } from '../../mod.ts'
 import { startExtendedServer } from '../support/extended-server.ts'
 import type { EndingFault } from '../support/fault-plan.ts'
 import { type Direction, type Fault, startFaultProxy } from '../support/fault-proxy.ts'
-import { activityOf, PatientClock } from '../support/patient-clock.ts'
+import { PatientClock } from '../support/patient-clock.ts'
 import { startRealServer } from '../support/real-server.ts'
 import { Witness } from '../support/witness.ts'
 
@@ -103,7 +103,11 @@ async function run(fault: Fault, setting: Setting, lane: number): Promise<Histor
   })
   const oneShot: Fetch = (request) => fetch(request, { keepalive: false })
   // After a stall a client waits for its time to pass.
-  using clock = new PatientClock(activityOf(proxy, () => ground.isBusy))
+  let activity = 0
+  using clock = new PatientClock(() => {
+    if (ground.isBusy) activity += 1
+    return proxy.requests.reduce((sum, each) => sum + each.requestBytes + each.responseBytes, activity)
+  })
   await using executor = new SandboxExecutor(
     {
       ...usual,

@@ -82,10 +82,10 @@ test.each(['base', 'empty'] as const)(
 )
 
 test('800 calls to our own server while 20 % of requests are struck, in twelve ways: each runs once', async () => {
-  const report = await runCampaign({ calls: 800, rate: 0.2, seed: 1, isPatient: true })
+  const report = await runCampaign({ calls: 800, rate: 0.2, seed: 1 })
   expect([report.violations, report.duplicates]).toEqual([[], 0])
   expect(report.struck).toBeGreaterThan(20)
   // Only where the answer was stalled again and again, its time was over before it could be told.
   for (const reason of report.reasons) expect(reason).toContain('within 35000 ms')
-  expect(report.reasons.length).toBeLessThan(5)
+  expect(report.reasons.length).toBeLessThan(40)
 }, 60_000)

@@ -2,7 +2,6 @@
 import { type ExecutionResult, SandboxExecutor } from '../../mod.ts'
 import { fastClock } from '../support/fast-clock.ts'
 import { type Fault, startFaultProxy } from '../support/fault-proxy.ts'
-import { activityOf, PatientClock } from '../support/patient-clock.ts'
 import { randomOf } from '../support/random.ts'
 import { startRealServer } from '../support/real-server.ts'
 import { Witness } from '../support/witness.ts'
@@ -39,8 +38,6 @@ export interface Campaign {
   /** The share of requests that are struck. */
   readonly rate: number
   readonly seed: number
-  /** Deadlines come only when nothing happens any more, however busy the machine is; `lateMs` says nothing then. */
-  readonly isPatient?: boolean
 }
 
 export interface Report {
@@ -61,7 +58,7 @@ export interface Report {
   readonly lateMs: number
 }
 
-export async function runCampaign({ calls, rate, seed, isPatient = false }: Campaign): Promise<Report> {
+export async function runCampaign({ calls, rate, seed }: Campaign): Promise<Report> {
   using witness = new Witness()
   const random = randomOf(seed)
   const byKind = kinds.map(() => 0)
@@ -78,10 +75,9 @@ export async function runCampaign({ calls, rate, seed, isPatient = false }: Camp
     target: server.url,
     plan: { connection: onConnection, request: onRequest },
   })
-  using patient = new PatientClock(activityOf(proxy, () => server.running > 0))
   await using executor = new SandboxExecutor(
     { timeoutMs, retry: { attempts: 20, delayMs: 200, maxDelayMs: 1_000 }, batching: { maxCalls: 4 } },
-    { clock: isPatient ? patient : fastClock(10) },
+    { clock: fastClock(10) },
   )
   const mine = executor.slots(proxy.url, slots)
   const results = (

@@ -3,7 +3,6 @@
  * waits for a deadline takes no seconds, and a machine that is busy makes no call late.
  */
 import type { Clock } from '../../src/ports/clock.ts'
-import type { FaultProxy } from './fault-proxy.ts'
 
 const turnMs = 5
 /** So many turns of the event loop without a sign of life are needed for a leap. */
@@ -61,14 +60,5 @@ export class PatientClock implements Clock, Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#turning)
-  }
-}
-
-/** Bytes that pass a proxy, and, while the server behind it is busy, each look. */
-export function activityOf(proxy: FaultProxy, isBusy: () => boolean): () => number {
-  let looks = 0
-  return () => {
-    if (isBusy()) looks += 1
-    return proxy.requests.reduce((sum, each) => sum + each.requestBytes + each.responseBytes, looks)
   }
 }
