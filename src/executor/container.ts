@@ -37,7 +37,8 @@ export class Container implements CallContainer, Posting {
   /** What it has announced, when it speaks the extended protocol. */
   terms: Terms | undefined
   readonly #actor: ActorRefFrom<typeof coordinatorMachine>
-  readonly #posts = new Set<Post>()
+  /** Few; a Set would cost more full collections of the heap than all else here together. */
+  readonly #posts: Post[] = []
   readonly #stopped = new AbortController()
   /** Told when the link is lost, and after each attempt that fails. */
   onLinkDown: (() => void) | undefined
@@ -168,7 +169,7 @@ export class Container implements CallContainer, Posting {
 
   async #post(post: Post): Promise<void> {
     const { core } = this
-    this.#posts.add(post)
+    this.#posts.push(post)
     this.posted.posts += 1
     this.posted.calls += post.calls.length
     const now = core.clock.now()
@@ -182,13 +183,13 @@ export class Container implements CallContainer, Posting {
       take: (taken) => this.#take(post, taken),
     })
     post.close(core.clock)
-    this.#posts.delete(post)
+    this.#posts.splice(this.#posts.indexOf(post), 1)
     if (this.#stopped.signal.aborted) return
     if (delivery.failure !== undefined && core.emit !== undefined) {
       announceFailure(post, this.addr, delivery.failure, core.emit)
     }
     conclude(this, post, delivery)
-    this.send({ type: this.#posts.size > 0 ? 'post.ended' : 'post.drained' })
+    this.send({ type: this.#posts.length > 0 ? 'post.ended' : 'post.drained' })
   }
 
   /** A line of a post's answer: for a call that was given up meanwhile it comes too late. */

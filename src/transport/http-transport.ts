@@ -1,5 +1,5 @@
 /** Floor 2: exchanges over HTTP: ky outward, valibot inward. Browser compatible. */
-import ky, { type KyInstance } from 'ky'
+import ky from 'ky'
 import * as v from 'valibot'
 import { describeThrown } from '../errors.ts'
 import type { Exchange, Streamed, StreamRequest, Transport, TransportRequest } from '../ports/transport.ts'
@@ -36,38 +36,45 @@ const errorBytes = 65_536
  * ```
  */
 export function createHttpTransport(options: HttpTransportOptions = {}): Transport {
-  const client = ky.create({
-    retry: 0,
-    timeout: false,
-    throwHttpErrors: false,
-    redirect: 'manual',
-    headers: {
+  const sender = {
+    headers: new Headers({
       ...(isBun && options.fetch === undefined ? { 'accept-encoding': 'gzip' } : {}),
       ...options.headers,
       ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
-    },
-  })
-  const json = client.extend({ headers: { 'content-type': 'application/json' } })
-  const sender = { client, json, fetch: fetchWith(options.fetch) }
+    }),
+    fetch: fetchWith(options.fetch),
+  }
+  const json = { ...sender, headers: withHeaders(sender.headers, { 'content-type': 'application/json' }) }
   return {
-    exchange: (request) => exchange(sender, request),
-    stream: (request) => stream(sender, request),
+    exchange: (request) => exchange(typeof request.body === 'string' ? json : sender, request),
+    stream: (request) => stream(typeof request.body === 'string' ? json : sender, request),
   }
 }
 
 /** What requests are sent by. */
 interface Sender {
-  readonly client: KyInstance
-  /** For what is sent as text. Of its own: to merge headers for each request is much of what ky takes. */
-  readonly json: KyInstance
-  readonly fetch: (request: Request, signal: AbortSignal) => Promise<Response>
+  /** Of every request, made once: to merge headers for each is much of what ky takes. */
+  readonly headers: Headers
+  readonly fetch: (request: Request, init: SentWith) => Promise<Response>
+}
+
+/** What a request gets on its way out of ky, which would make a controller of its own and a signal of both. */
+interface SentWith {
+  readonly headers: Headers
+  readonly signal: AbortSignal
 }
 
 function fetchWith(handler: Fetch | undefined): Sender['fetch'] {
-  if (handler !== undefined) return (request, signal) => handler(new Request(request, { signal }))
+  if (handler !== undefined) return (request, init) => handler(new Request(request, init))
   return isBun
-    ? async (request, signal) => inflated(await fetch(request, unpacked(signal)))
-    : (request, signal) => fetch(request, { signal })
+    ? async (request, init) => inflated(await fetch(request, { ...init, ...unpacked }))
+    : (request, init) => fetch(request, init)
+}
+
+function withHeaders(headers: Headers, more: Readonly<Record<string, string>>): Headers {
+  const all = new Headers(headers)
+  for (const [name, value] of Object.entries(more)) all.set(name, value)
+  return all
 }
 
 async function exchange<T>(sender: Sender, request: TransportRequest<T>): Promise<Exchange<T>> {
@@ -112,14 +119,18 @@ type Unanswered = Extract<Exchange<never>, { kind: 'not-sent' | 'broken' | 'abor
 type Sendable = Pick<StreamRequest, 'method' | 'url' | 'headers' | 'body' | 'signal'>
 
 async function send(sender: Sender, request: Sendable): Promise<Response | Unanswered> {
-  const { url, method, headers, body, signal } = request
-  const client = typeof body === 'string' ? sender.json : sender.client
+  const { url, method, body, signal } = request
+  const headers =
+    request.headers === undefined ? sender.headers : withHeaders(sender.headers, request.headers)
   try {
-    return await client(url, {
+    // All in one place: an instance of ky's own would merge its options into these, one by one, for each request.
+    return await ky(url, {
       method,
-      // Around ky, which would make a controller of its own and a signal of both.
-      fetch: (made) => sender.fetch(asRequest(made), signal),
-      ...(headers === undefined ? {} : { headers }),
+      retry: 0,
+      timeout: false,
+      throwHttpErrors: false,
+      redirect: 'manual',
+      fetch: (made) => sender.fetch(asRequest(made), { headers, signal }),
       ...(body === undefined ? {} : { body }),
     })
   } catch (error) {

@@ -16,10 +16,7 @@ function navigatorName(): string {
 }
 
 /** The options of Bun's `fetch` that no standard has. */
-export function unpacked(signal: AbortSignal): RequestInit {
-  const init = { signal, decompress: false }
-  return init
-}
+export const unpacked: object = { decompress: false }
 
 /** The answer with its body as it was before it was packed. */
 export function inflated(response: Response): Response {
