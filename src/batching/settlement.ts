@@ -30,6 +30,8 @@ export function unknownOutcome(code: FailureCode, message: string, status?: numb
   return { kind: 'failed', outcome: 'unknown', code, message, ...(status === undefined ? {} : { status }) }
 }
 
+export const abortedBeforePost: Failed = notRun('aborted', 'Aborted before the call was posted')
+
 /** How the tool of an answered call ended, by what its server says of it. */
 export function answeredOutcome(
   metadata: Readonly<Record<string, unknown>>,

@@ -1,6 +1,6 @@
 /** Floor 1: what a container takes beyond the base protocol, and which calls it cannot take. */
 import type { ContainerStatus, Feature } from '../protocol/health.ts'
-import { type Failed, notRun, unknownOutcome } from './settlement.ts'
+import { abortedBeforePost, type Failed, notRun, unknownOutcome } from './settlement.ts'
 
 /** What a container that speaks the extended protocol has announced. */
 export interface Terms {
@@ -20,6 +20,8 @@ export interface Demanding {
   readonly needs: readonly Feature[]
   readonly bytes: number
   readonly timeoutMs: number
+  /** Gives it up. */
+  readonly signal: AbortSignal | undefined
   /** The ledger that may know it: of the server whose answer was cut. */
   readonly askedLedger: string | undefined
   /** When the first attempt was made. */
@@ -46,6 +48,7 @@ const bracketBytes = 2
 /** Why a call must not be posted to a container of these terms; undefined when it may. */
 export function refusalOf(call: Demanding, terms: Terms | undefined, now: number): Failed | undefined {
   const { executionId } = call
+  if (call.askedLedger === undefined && call.signal?.aborted) return abortedBeforePost
   const forgotten = call.askedLedger === undefined ? undefined : forgetfulness(call, terms, now)
   if (forgotten !== undefined) {
     const message = `Cannot ask again for call ${executionId}, whose answer was cut: ${forgotten}`

@@ -29,8 +29,10 @@ export class AbortWatch<T extends object> implements EventListenerObject {
     if (!(signal instanceof AbortSignal)) return
     const watched = this.#watched.get(signal)
     if (watched === undefined) return
-    this.#leave(signal)
-    for (const item of watched instanceof Set ? watched : [watched]) this.#aborted(item)
+    for (const item of watched instanceof Set ? watched : [watched]) {
+      this.drop(signal, item)
+      this.#aborted(item)
+    }
   }
 
   #leave(signal: AbortSignal): void {

@@ -2,16 +2,21 @@
 
 import type { InspectionEvent } from 'xstate'
 import type { Inspect } from '../actors/states.ts'
-import { type Failed, notRun, type Settlement, unknownOutcome } from '../batching/settlement.ts'
+import {
+  abortedBeforePost,
+  type Failed,
+  notRun,
+  type Settlement,
+  unknownOutcome,
+} from '../batching/settlement.ts'
 import type { BatchLimits } from '../batching/take-batches.ts'
 import type { Clock, Tick } from '../ports/clock.ts'
 import type { Transport } from '../ports/transport.ts'
 import type { RetryOptions } from '../retrying/pauses.ts'
-import { AbortWatch } from './abort-watch.ts'
+import { Aborts } from './aborts.ts'
 import { Deadlines } from './deadlines.ts'
 import {
   abortedAfterPost,
-  abortedBeforePost,
   cancelMs,
   expiredFailure,
   graceMs,
@@ -54,7 +59,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   readonly ids: ExecutionIds = new ExecutionIds()
   readonly #calls = new Registry<PendingCall>(this.ids)
   readonly #deadlines: Deadlines<PendingCall>
-  readonly #aborts = new AbortWatch<PendingCall>((call) => this.#abort(call))
+  readonly #aborts: Aborts<PendingCall>
   #drained: (() => void) | undefined
 
   constructor(parts: CoreParts) {
@@ -68,6 +73,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
     this.inspect = guarded(tellerOf(parts.inspect))
     this.emit = guarded(parts.onEvent)
     this.#deadlines = new Deadlines(parts.clock, (call) => this.#expire(call))
+    this.#aborts = new Aborts(parts.clock, (call) => this.#abort(call))
   }
 
   /** Of every actor of this executor: each is a root of its own. */
@@ -103,7 +109,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
       const now = this.clock.now()
       this.#deadlines.watch(call, now - call.age(now) + this.queueTimeoutMs)
     }
-    if (call.signal !== undefined) this.#aborts.watch(call.signal, call)
+    this.#aborts.watch(call)
   }
 
   /** An attempt is made for the call: with its first one its deadline is set. */
@@ -137,7 +143,7 @@ export class Core implements Omit<CoreParts, 'onEvent'> {
   forget(call: PendingCall): void {
     this.#calls.delete(call)
     this.#deadlines.drop(call)
-    if (call.signal !== undefined) this.#aborts.drop(call.signal, call)
+    this.#aborts.drop(call)
     if (this.#calls.size === 0) this.#drained?.()
   }
 

@@ -11,7 +11,6 @@ export const lateMs = 1_000
 /** How long the server may take to end a call that was given up. */
 export const cancelMs = 2_000
 
-export const abortedBeforePost = notRun('aborted', 'Aborted before the call was posted')
 export const abortedAfterPost: Failed = {
   kind: 'failed',
   outcome: 'cancelled',

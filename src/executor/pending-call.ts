@@ -4,6 +4,7 @@ import type { Lane } from '../batching/lanes.ts'
 import type { Failed, Settlement } from '../batching/settlement.ts'
 import type { StreamBody } from '../ports/transport.ts'
 import type { Feature } from '../protocol/health.ts'
+import type { Abortable } from './aborts.ts'
 import type { CallQueue, Queued } from './call-queue.ts'
 import type { Expiring } from './deadlines.ts'
 import type { LiveOutput } from './live-output.ts'
@@ -78,7 +79,13 @@ export interface CallRequest {
 
 /** One call on its way. */
 export abstract class PendingCall
-  implements Call, Expiring<PendingCall>, Queued<PendingCall>, Registered, ResultContext
+  implements
+    Abortable<PendingCall>,
+    Call,
+    Expiring<PendingCall>,
+    Queued<PendingCall>,
+    Registered,
+    ResultContext
 {
   // Not copied: there are many calls, and each of them would be twice as large.
   readonly #request: CallRequest
@@ -100,6 +107,8 @@ export abstract class PendingCall
   before: PendingCall | undefined
   behind: PendingCall | undefined
   seat: number | undefined
+  young: PendingCall[] | undefined
+  youngAt = 0
   /** When the first attempt was made. */
   startedAt: number | undefined
   /** When the answer of its post came: one reading of the clock for all that it brought. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { lookMs } from '../../src/executor/aborts.ts'
 import { scripted, settled } from '../support/scripted-container.ts'
 import { the } from '../support/the.ts'
 
@@ -33,7 +34,7 @@ describe('abort before the post: not-run, at no cost', () => {
     const aborted = the(slot).bash('x', { signal: controller.signal })
     const third = the(slot).bash('x')
     await settled()
-    controller.abort()
+    script.giveUp(controller)
     expect(await aborted).toMatchObject({ outcome: 'not-run', failure: { code: 'aborted' } })
     script.automatic()
     expect((await first).success && (await third).success).toBe(true)
@@ -48,7 +49,7 @@ describe('abort before the post: not-run, at no cost', () => {
     const controller = new AbortController()
     const aborted = the(slot).bash('x', { signal: controller.signal })
     await settled()
-    controller.abort()
+    script.giveUp(controller)
     expect(await aborted).toMatchObject({ outcome: 'not-run', failure: { code: 'aborted', attempts: 0 } })
     health.resolve(Response.json({ status: 'ok' }))
     await settled()
@@ -66,8 +67,8 @@ describe('abort after the post, base server: cancelled at once', () => {
     const aborted = the(slot).bash('x', { signal: controller.signal })
     const next = the(slot).bash('y')
     await settled()
-    controller.abort()
-    controller.abort()
+    script.giveUp(controller)
+    script.giveUp(controller)
     expect(await aborted).toMatchObject({ outcome: 'cancelled', failure: { code: 'aborted', attempts: 1 } })
     await settled()
     expect([the(slot).state, script.posts.length]).toEqual(['cancelling', 1])
@@ -85,7 +86,7 @@ describe('abort after the post, base server: cancelled at once', () => {
     const controller = new AbortController()
     void the(slot).bash('x', { signal: controller.signal, timeoutMs: 1_000 })
     await settled()
-    controller.abort()
+    script.giveUp(controller)
     await settled()
     script.clock.increment(5_900)
     expect(the(slot).state).toBe('cancelling')
@@ -101,7 +102,7 @@ describe('abort after the post, base server: cancelled at once', () => {
     const controller = new AbortController()
     const aborted = the(slot).bash('x', { signal: controller.signal })
     await settled()
-    controller.abort()
+    script.giveUp(controller)
     await aborted
     the(script.posts[0]).answer(new Response('later', { status: 429 }))
     await settled()
@@ -117,7 +118,7 @@ describe('abort after the post, base server: cancelled at once', () => {
     const aborted = the(a).bash('x', { signal: controller.signal })
     const other = the(b).bash('x')
     await settled()
-    controller.abort()
+    script.giveUp(controller)
     expect((await aborted).outcome).toBe('cancelled')
     the(script.posts[0]).succeed()
     expect((await other).outcome).toBe('exited')
@@ -128,10 +129,26 @@ test('one signal may end a thousand calls: it gets one listener, and none is lef
   await using script = scripted()
   const { signal, added, removed } = countedSignal()
   const slots = script.executor.slots('one:1', 1_000)
+  const running = slots.map((slot) => slot.readFile('x', { signal }))
+  await settled()
+  script.clock.increment(lookMs)
+  script.clock.increment(lookMs)
+  expect([added(), removed()]).toEqual([1, 0])
   script.automatic()
-  const results = await Promise.all(slots.map((slot) => slot.readFile('x', { signal })))
-  expect(results.every((result) => result.success)).toBe(true)
+  expect((await Promise.all(running)).every(({ success }) => success)).toBe(true)
   expect([added(), removed()]).toEqual([1, 1])
+})
+
+test('the signal of a call that is over soon gets no listener', async () => {
+  await using script = scripted()
+  const { signal, added } = countedSignal()
+  script.automatic()
+  const [slot] = script.executor.slots('one:1', 1)
+  for (let calls = 0; calls < 10; calls += 1) {
+    await slot.readFile('x', { signal })
+    script.clock.increment(1)
+  }
+  expect(added()).toBe(0)
 })
 
 function countedSignal() {

@@ -113,7 +113,7 @@ describe('slots', () => {
     const [slot] = script.executor.slots('one:1', 1)
     const controller = new AbortController()
     const reset = the(slot).reset({ signal: controller.signal })
-    controller.abort()
+    script.giveUp(controller)
     expect((await reset).outcome).toBe('not-run')
     expect(the(slot).state).toBe('idle')
   })

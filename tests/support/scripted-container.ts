@@ -1,4 +1,5 @@
 /** A container in memory whose every answer is given by the test, and an executor on simulated time. */
+
 import * as v from 'valibot'
 import { SimulatedClock } from 'xstate'
 import {
@@ -7,6 +8,7 @@ import {
   SandboxExecutor,
   type SandboxExecutorOptions,
 } from '../../mod.ts'
+import { lookMs } from '../../src/executor/aborts.ts'
 import { cancelRequest } from '../../src/protocol/cancel.ts'
 
 const item = v.looseObject({
@@ -47,6 +49,8 @@ export interface ReceivedCancel {
 export interface Scripted {
   readonly executor: SandboxExecutor
   readonly clock: SimulatedClock
+  /** Aborts, and lets the time pass in which that is seen. */
+  giveUp(...controllers: readonly AbortController[]): void
   /** POSTs in the order of arrival. */
   readonly posts: ReceivedPost[]
   /** POSTs to /cancel, in the order of arrival. */
@@ -101,6 +105,10 @@ export function scripted(options: SandboxExecutorOptions = {}): Scripted {
   const script: Scripted = {
     executor,
     clock,
+    giveUp: (...controllers) => {
+      for (const controller of controllers) controller.abort()
+      clock.increment(lookMs)
+    },
     posts,
     cancels,
     events,
