@@ -1,8 +1,10 @@
 /** Floor 3: the items of `executeBatch`, as tuples or as objects. Browser compatible. */
 import * as v from 'valibot'
 import { SandboxUsageError } from '../errors.ts'
+import { isJsonObject } from '../protocol/json-object.ts'
 import { isKnownTool, type KnownTool, type ToolArgs, wrongArgumentOf } from '../protocol/tools.ts'
 import { checked, identifier, milliseconds } from '../usage.ts'
+import type { Args } from './call-body.ts'
 import type { Slot } from './slot.ts'
 
 /** One call as an object: an item of `executeBatch`. */
@@ -41,7 +43,7 @@ type KeysOf<T> = T extends unknown ? keyof T : never
 export interface CheckedItem {
   readonly slot: unknown
   readonly tool: string
-  readonly args: object
+  readonly args: Args
   readonly executionId: string | undefined
   readonly timeoutMs: number | undefined
 }
@@ -75,8 +77,8 @@ export function checkedTool(tool: unknown): string {
   return isKnownTool(tool) ? tool : checked(namedTool, { tool }, 'a call').tool
 }
 
-export function checkedArgs(tool: string, args: unknown): object {
-  if (typeof args !== 'object' || args === null || Array.isArray(args)) {
+export function checkedArgs(tool: string, args: unknown): Args {
+  if (!isJsonObject(args)) {
     const found = Array.isArray(args) ? 'an array' : String(args)
     throw new SandboxUsageError('args', `Cannot use ${found} as args of a call: it must be an object`)
   }

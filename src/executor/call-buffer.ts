@@ -3,6 +3,7 @@ import { streamedLaneOf } from '../batching/lanes.ts'
 import type { Failed } from '../batching/settlement.ts'
 import { type BatchLimits, takeBatches } from '../batching/take-batches.ts'
 import { refusalOf, type Terms } from '../batching/terms.ts'
+import { smallBytes } from './call-body.ts'
 import { CallQueue } from './call-queue.ts'
 import type { PendingCall } from './pending-call.ts'
 
@@ -33,6 +34,7 @@ export class CallBuffer {
   }
 
   add(call: PendingCall): void {
+    if (this.#isTight(this.#limits.maxBytes)) measure([call])
     this.#calls.add(call)
     this.#bytes += call.bytes
   }
@@ -57,7 +59,9 @@ export class CallBuffer {
     this.#bytes = 0
     const calls: PendingCall[] = []
     const refused: Taking['refused'][number][] = []
-    for (const call of this.#calls.takeAll()) {
+    const taken = this.#calls.takeAll()
+    if (terms !== undefined && this.#isTight(terms.maxBodyBytes)) measure(taken)
+    for (const call of taken) {
       const failure = refusalOf(call, terms, now)
       if (failure === undefined) calls.push(call)
       else refused.push({ call, failure })
@@ -66,4 +70,14 @@ export class CallBuffer {
     const maxBytes = Math.min(this.#limits.maxBytes, terms.maxBodyBytes)
     return { batches: takeBatches(calls, { ...this.#limits, maxBytes }, streamedLaneOf), refused }
   }
+
+  /** Whether a post could be full of small bodies: their bytes must be exact then. */
+  #isTight(maxBytes: number): boolean {
+    return maxBytes < this.#limits.maxCalls * smallBytes
+  }
+}
+
+/** Makes their texts, and so their bytes exact. */
+function measure(calls: readonly PendingCall[]): void {
+  for (const call of calls) void call.body
 }

@@ -4,7 +4,8 @@ import { SandboxUsageError } from '../errors.ts'
 import type { Send, SendOptions } from './artifacts.ts'
 import { checkedArgs, checkedTool } from './batch-items.ts'
 import { BesideSlot } from './beside-slot.ts'
-import { aloneRequest, byteLength, ExecutionCall, needsOf, RawCall, toolBody } from './calls.ts'
+import { type Args, toolBody } from './call-body.ts'
+import { aloneRequest, ExecutionCall, needsOf, RawCall } from './calls.ts'
 import type { Core } from './core.ts'
 import type { SendFile } from './files.ts'
 import { LiveOutput } from './live-output.ts'
@@ -46,7 +47,7 @@ export class CallMaker {
   tool(
     slot: unknown,
     tool: string,
-    args: object,
+    args: Args,
     options: CheckedExecuteOptions,
     lane?: Lane,
     queuedAt = this.#core.clock.now(),
@@ -63,8 +64,9 @@ export class CallMaker {
       tool,
       route: '/execute',
       lane: lane ?? laneOf(tool, timeoutMs),
-      body,
-      bytes: byteLength(body),
+      json: body.json,
+      text: body.text,
+      bytes: body.bytes,
       timeoutMs,
       needs: needsOf(tool, args, listeners),
       live: listeners && new LiveOutput(listeners),

@@ -5,6 +5,7 @@ import type { Failed, Settlement } from '../batching/settlement.ts'
 import type { StreamBody } from '../ports/transport.ts'
 import type { Feature } from '../protocol/health.ts'
 import type { Abortable } from './aborts.ts'
+import { byteLength, type CallBody } from './call-body.ts'
 import type { CallQueue, Queued } from './call-queue.ts'
 import type { Expiring } from './deadlines.ts'
 import type { LiveOutput } from './live-output.ts'
@@ -60,15 +61,13 @@ export interface FileRequest {
 }
 
 /** What a call is made of. */
-export interface CallRequest {
+export interface CallRequest extends CallBody {
   readonly executionId: string
   readonly hasChosenId: boolean
   readonly slot: CallSlot
   readonly tool: string
   readonly route: Call['route']
   readonly lane: Lane
-  readonly body: string
-  readonly bytes: number
   readonly timeoutMs: number
   readonly needs: readonly Feature[]
   readonly live?: LiveOutput | undefined
@@ -115,9 +114,13 @@ export abstract class PendingCall
   endedAt: number | undefined
 
   #isFinished = false
+  #text: string | undefined
+  #bytes: number
 
   constructor(request: CallRequest) {
     this.#request = request
+    this.#text = request.text
+    this.#bytes = request.bytes
   }
 
   get executionId(): string {
@@ -148,12 +151,23 @@ export abstract class PendingCall
     return this.#request.lane
   }
 
-  get body(): string {
-    return this.#request.body
+  /** What it sends, as long as no text was made of that. */
+  get json(): object | undefined {
+    return this.#text === undefined ? this.#request.json : undefined
   }
 
+  /** What it sends, as JSON text. */
+  get body(): string {
+    if (this.#text === undefined) {
+      this.#text = JSON.stringify(this.#request.json)
+      this.#bytes = byteLength(this.#text)
+    }
+    return this.#text
+  }
+
+  /** Of its text: exact when that was made, else at most so many. */
   get bytes(): number {
-    return this.#request.bytes
+    return this.#bytes
   }
 
   get timeoutMs(): number {

@@ -2,6 +2,7 @@
 import type { Call } from '../actors/messages.ts'
 import type { Terms } from '../batching/terms.ts'
 import type { Clock } from '../ports/clock.ts'
+import { byteLength } from './call-body.ts'
 import type { CallPost, PendingCall } from './pending-call.ts'
 
 let posts = 0
@@ -13,7 +14,6 @@ export class Post implements CallPost {
   readonly calls: readonly PendingCall[]
   readonly route: Call['route'] | '/batch' | '/v2/batch'
   readonly body: string
-  readonly bytes: number
   /** Of the container, when it speaks the extended protocol. */
   readonly terms: Terms | undefined
   #waiting: number
@@ -27,14 +27,13 @@ export class Post implements CallPost {
     this.terms = terms
     this.route = routeOf(first, calls.length, terms)
     const isList = this.route === '/batch' || this.route === '/v2/batch'
-    this.body = isList ? `[${calls.map((call) => call.body).join(',')}]` : first.body
-    let bytes = isList ? 1 : -1
-    for (const call of calls) {
-      call.post = this
-      bytes += call.bytes + 1
-    }
-    this.bytes = bytes
+    this.body = isList ? listOf(calls) : first.body
+    for (const call of calls) call.post = this
     this.#waiting = calls.length
+  }
+
+  get bytes(): number {
+    return byteLength(this.body)
   }
 
   get signal(): AbortSignal {
@@ -81,6 +80,13 @@ export class Post implements CallPost {
   close(clock: Clock): void {
     if (this.#timer !== undefined) clock.clearTimeout(this.#timer)
   }
+}
+
+function listOf(calls: readonly PendingCall[]): string {
+  const requests = calls.map((call) => call.json)
+  return requests.includes(undefined)
+    ? `[${calls.map((call) => call.body).join(',')}]`
+    : JSON.stringify(requests)
 }
 
 function routeOf({ route }: PendingCall, calls: number, terms: Terms | undefined): Post['route'] {

@@ -105,6 +105,17 @@ describe('executeBatch', () => {
     expect(script.posts.map((post) => post.calls.length)).toEqual([1, 1])
   })
 
+  test('is split by its true bytes, however small its calls are', async () => {
+    await using script = scripted({ batching: { maxBytes: 2_000 } })
+    script.automatic()
+    const slots = script.executor.slots('one:1', 10)
+    const content = 'y'.repeat(300)
+    await script.executor.executeBatch(
+      slots.map((slot) => [slot, 'write_file', { path: 'x', content }] as const),
+    )
+    expect(script.posts.map((post) => post.calls.length)).toEqual([4, 4, 2])
+  })
+
   test('runs nothing when an item is misused, and names the item', async () => {
     await using script = scripted()
     const [a] = script.executor.slots('one:1', 1)

@@ -110,6 +110,15 @@ describe('negotiation', () => {
     expect(results.every(({ success }) => success)).toBe(true)
     expect(script.posts.map(({ calls }) => calls.length)).toEqual([2, 2, 2, 2, 2])
   })
+
+  test('small calls fill it to the last byte', async () => {
+    await using script = extended({}, { max_body_bytes: 2_000 })
+    script.automatic()
+    const slots = script.executor.slots('one:1', 10)
+    const results = await Promise.all(slots.map((slot) => slot.writeFile('x', 'y'.repeat(300))))
+    expect(results.every(({ success }) => success)).toBe(true)
+    expect(script.posts.map(({ calls }) => calls.length)).toEqual([4, 4, 2])
+  })
 })
 
 describe('a container that is another one (404, 412)', () => {
