@@ -8,9 +8,12 @@ import type { OutputListeners } from './live-output.ts'
 import { type CallRequest, PendingCall } from './pending-call.ts'
 import { answeredResult, type ExecutionResult, failedResult, type Timing } from './results.ts'
 
+/** Until the promise is there: one for all calls. */
+const unresolved: (result: ExecutionResult) => void = () => {}
+
 /** A tool call or a reset. */
 export class ExecutionCall extends PendingCall {
-  #resolve: (result: ExecutionResult) => void = () => {}
+  #resolve = unresolved
   // A third of the cost of Promise.withResolvers.
   readonly promise = new Promise<ExecutionResult>((resolve) => {
     this.#resolve = resolve

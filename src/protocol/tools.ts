@@ -132,16 +132,19 @@ export interface WrongArgument {
  * The first argument that a tool which every server has does not take, or lacks. A base server runs such a call: one
  * whose `command` is misspelt does nothing, and succeeds.
  */
-export function wrongArgumentOf(tool: string, args: object): WrongArgument | undefined {
+export function wrongArgumentOf(
+  tool: string,
+  args: Readonly<Record<string, unknown>>,
+): WrongArgument | undefined {
   const taken = takenBy.get(tool)
   if (taken === undefined) return undefined
   // A name that is misspelt is missing too: the name that was typed is what helps.
-  for (const name of Object.keys(args)) {
-    if (taken.known.has(name)) continue
+  for (const name in args) {
+    if (taken.known.has(name) || !Object.hasOwn(args, name)) continue
     return { name, problem: `is unknown: ${tool} takes ${[...taken.known].join(', ')}` }
   }
   for (const name of taken.needed) {
-    const value: unknown = Reflect.get(args, name)
+    const value = args[name]
     if (typeof value === 'string') continue
     return { name, problem: value === undefined ? 'is missing' : 'must be a string' }
   }

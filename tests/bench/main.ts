@@ -1,7 +1,7 @@
 /**
  * This module beside its peers, against a floor server in a process of its own: throughput, latency, CPU, heap.
  *
- * `bun run bench [--rounds 7] [--warm-ups 1] [--in-flight 1,64,1024,16384] [--only TEXT …] [--markdown]`
+ * `bun run bench [--rounds 7] [--warm-ups 4] [--in-flight 1,64,1024,16384] [--only TEXT …] [--markdown]`
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -13,7 +13,7 @@ import type { Sample } from './sample.ts'
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '7' },
-    'warm-ups': { type: 'string', default: '1' },
+    'warm-ups': { type: 'string', default: '4' },
     'in-flight': { type: 'string', default: inFlightCounts.join(',') },
     only: { type: 'string', multiple: true, default: [''] },
     markdown: { type: 'boolean', default: false },
