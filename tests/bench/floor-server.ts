@@ -18,7 +18,7 @@ export interface FloorServer extends AsyncDisposable {
 }
 
 const call = v.object({ execution_id: v.string() })
-const health = { status: 'ok', slots: 4_096, available: 4_096, executing: 0 }
+const health = { status: 'ok', slots: 65_536, available: 65_536, executing: 0 }
 const extendedHealth = { ...health, protocol: 2, ledger: 'floor', features: ['ndjson', 'idempotency'] }
 const counted = v.object({ posts: v.number(), calls: v.number() })
 
