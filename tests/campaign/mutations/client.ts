@@ -247,4 +247,32 @@ export const clientMutations: readonly Mutation[] = [
     replace: 'if (known === undefined) return',
     tests: ['tests/executor/slot-table.test.ts'],
   },
+  {
+    mechanism: 'a signal that fires in its call’s first moments is seen',
+    file: 'src/executor/aborts.ts',
+    find: 'if (!signal.aborted && young !== due) continue',
+    replace: 'if (young !== due) continue',
+    tests: ['tests/executor/aborts.test.ts'],
+  },
+  {
+    mechanism: 'what is given up in the buffer is not posted',
+    file: 'src/batching/terms.ts',
+    find: 'if (call.askedLedger === undefined && call.signal?.aborted) return abortedBeforePost',
+    replace: '',
+    tests: ['tests/executor/abort.test.ts'],
+  },
+  {
+    mechanism: 'arguments are taken as they are when the call is made',
+    file: 'src/executor/call-body.ts',
+    find: 'const sent = bytes === undefined ? args : { ...args }',
+    replace: 'const sent = args',
+    tests: ['tests/executor/call-body.test.ts'],
+  },
+  {
+    mechanism: 'small requests are counted exactly where posts are small',
+    file: 'src/executor/call-buffer.ts',
+    find: 'if (terms !== undefined && this.#isTight(terms.maxBodyBytes)) measure(taken)',
+    replace: '',
+    tests: ['tests/executor/extended.test.ts'],
+  },
 ]
