@@ -180,6 +180,7 @@ export class Container implements CallContainer, Posting {
     if (core.emit !== undefined) announcePost(post, this.addr, core.emit)
     const delivery = await deliver(core.transport, this.addr, post, {
       answering: () => this.send({ type: 'post.answering' }),
+      came: () => post.came(core.clock),
       take: (taken) => this.#take(post, taken),
     })
     post.close(core.clock)
@@ -202,6 +203,7 @@ export class Container implements CallContainer, Posting {
     }
     post.release(call)
     call.askedLedger = undefined
+    call.endedAt = post.cameAt
     this.pacing.succeeded()
     if (post.waiting === 0) post.hangUpAfter(lastLineMs, this.core.clock)
     call.slot.ended(call, taken.settlement)

@@ -16,6 +16,8 @@ export class Post implements CallPost {
   readonly body: string
   /** Of the container, when it speaks the extended protocol. */
   readonly terms: Terms | undefined
+  /** When the last piece of its answer came. */
+  cameAt: number | undefined
   #waiting: number
   readonly #controller = new AbortController()
   #timer: unknown
@@ -74,6 +76,10 @@ export class Post implements CallPost {
   /** Nobody waits any more: the rest of the answer may take so long. */
   hangUpAfter(ms: number, clock: Clock): void {
     this.#timer = clock.setTimeout(() => this.#controller.abort(), ms)
+  }
+
+  came(clock: Clock): void {
+    this.cameAt = clock.now()
   }
 
   /** The exchange is over. */

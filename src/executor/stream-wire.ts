@@ -23,6 +23,8 @@ const pieceBytes = 256 * 1024
 export interface AnswerListener {
   /** The answer has begun. */
   answering(): void
+  /** A piece of it is here, which may hold many results. */
+  came(): void
   take(taken: NonNullable<Taken<PendingCall>>): void
 }
 
@@ -70,6 +72,7 @@ async function readLines(
     for (;;) {
       const chunk = await reader.read()
       if (chunk.done) break
+      listener.came()
       for (const piece of pieces(chunk.value)) {
         for (const line of lines.push(piece)) {
           if (line === '') continue
