@@ -38,7 +38,7 @@ export interface SandboxExecutorOptions {
 export interface CallOptions {
   /** What the tool may take, in milliseconds. The call's deadline is its first attempt + `timeoutMs` + 5 s. */
   readonly timeoutMs?: number
-  /** Gives the call up. */
+  /** Gives the call up. It is seen 4 ms after it fired at the latest. */
   readonly signal?: AbortSignal
 }
 
