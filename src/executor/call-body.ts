@@ -14,7 +14,7 @@ export interface CallBody {
 /** A tool's arguments. */
 export type Args = Readonly<Record<string, unknown>>
 
-/** Bytes of a small body at most: one call alone does not fill a post. */
+/** Bytes of a small body at most: as many as go into a post stay below the usual `maxBytes`. */
 export const smallBytes = 3_000
 
 /** The most bytes that a UTF-16 unit comes to in JSON (`\u0000`), and those of a number. */

@@ -45,9 +45,10 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
     fetch: fetchWith(options.fetch),
   }
   const json = { ...sender, headers: withHeaders(sender.headers, { 'content-type': 'application/json' }) }
+  const senderOf = ({ body }: Pick<Sendable, 'body'>) => (typeof body === 'string' ? json : sender)
   return {
-    exchange: (request) => exchange(typeof request.body === 'string' ? json : sender, request),
-    stream: (request) => stream(typeof request.body === 'string' ? json : sender, request),
+    exchange: (request) => exchange(senderOf(request), request),
+    stream: (request) => stream(senderOf(request), request),
   }
 }
 
